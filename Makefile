@@ -4,6 +4,7 @@
 
 BUILD_DIR ?= build
 ARCH ?= amd64
+export BUILD_DIR
 
 all:
 

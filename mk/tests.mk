@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# `make check`: every suite is a program that prints TAP; tests/run prints a row
+# `make check`: every suite is a command that prints TAP; tests/run prints a row
 # for each and one summary line at the end. A snippet adds a suite with
 #     SUITES += name
-#     suite-name = command        (and prerequisites: suite-name.deps = targets)
+#     suite-name = command        suite-name.deps = make targets it needs
+# and `make check-name` runs it alone. SLOW_SUITES run last.
+
+.SECONDEXPANSION:
+
+ORDERED = $(SUITES) $(SLOW_SUITES)
 
 ## make check        build everything and run every test suite
-check: $(foreach s,$(SUITES),$(suite-$(s).deps))
-	@tests/run $(foreach s,$(SUITES),'$(s)=$(suite-$(s))')
+## make check-NAME   run one suite: $(SUITES)
+check: $$(foreach s,$$(ORDERED),$$(suite-$$(s).deps))
+	@tests/run $(foreach s,$(ORDERED),'$(s)=$(suite-$(s))')
 
-# `make check-unit` runs one suite.
-$(foreach s,$(SUITES),check-$(s)): check-%: $$(suite-$$*.deps)
+check-%: $$(suite-$$*.deps)
 	@tests/run '$*=$(suite-$*)'
 
 .PHONY: check
