@@ -369,6 +369,14 @@ static int may_send(struct ur_channel *ch)
 	return 0;
 }
 
+static void count_bell(struct ur_link *l, bool needed)
+{
+	if (needed)
+		l->bell = true;
+	else
+		l->counters.suppressed++;
+}
+
 static int checked_room(struct ur_link *l, struct ur_ticket t,
 			struct ur_channel *ch, int room)
 {
@@ -417,8 +425,7 @@ int ur_channel_publish(struct ur_link *l, struct ur_ticket t, u32 bytes)
 
 	if (t.life == 0 || ch->life != t.life)
 		return UR_PEER_RESET;
-	if (ur_producer_publish(&ch->tx, bytes))
-		l->bell = true;
+	count_bell(l, ur_producer_publish(&ch->tx, bytes));
 	l->counters.bytes_sent += bytes;
 	l->counters.publishes++;
 	waiting = ch->tx.produced - ch->tx.consumed;
@@ -483,8 +490,7 @@ int ur_channel_release(struct ur_link *l, struct ur_ticket t, u32 bytes)
 
 	if (t.life == 0 || ch->life != t.life)
 		return UR_PEER_RESET;
-	if (ur_consumer_release(&ch->rx, bytes))
-		l->bell = true;
+	count_bell(l, ur_consumer_release(&ch->rx, bytes));
 	l->counters.bytes_received += bytes;
 	l->counters.releases++;
 	return 0;
@@ -505,4 +511,19 @@ int ur_channel_arm_data(struct ur_link *l, struct ur_ticket t, u32 low)
 	if (n == UR_TRY_AGAIN && look(l, t.channel))
 		return 0;
 	return n;
+}
+
+bool ur_channel_data_moved(const struct ur_link *l, struct ur_ticket t)
+{
+	const struct ur_consumer *rx = &l->channels[t.channel].rx;
+
+	return ur_load_once(rx->peer_produced) != rx->consumed;
+}
+
+bool ur_channel_room_moved(const struct ur_link *l, struct ur_ticket t, u32 low)
+{
+	const struct ur_producer *tx = &l->channels[t.channel].tx;
+	u32 waiting = tx->produced - ur_load_once(tx->peer_consumed);
+
+	return waiting <= tx->ring_bytes - clamp_low(low, tx->ring_bytes);
 }

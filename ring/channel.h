@@ -100,6 +100,15 @@ int ur_channel_release(struct ur_link *l, struct ur_ticket t, u32 bytes)
 int ur_channel_arm_data(struct ur_link *l, struct ur_ticket t, u32 low)
 	ur_must_check;
 
+/*
+ * Hints for whoever spins before it sleeps, and the only calls that need no
+ * lock: is there data to take, or room for `low` bytes? What they say is an
+ * unchecked claim; ask again with the calls above. Only for the channel's one
+ * receiver or sender, which owns the index that is compared.
+ */
+bool ur_channel_data_moved(const struct ur_link *l, struct ur_ticket t);
+bool ur_channel_room_moved(const struct ur_link *l, struct ur_ticket t, u32 low);
+
 /* For ring/link.c: (re)build, end and look at all channels. */
 void ur_channels_init(struct ur_link *l);
 void ur_channels_end(struct ur_link *l);

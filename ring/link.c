@@ -164,6 +164,6 @@ bool ur_link_take_bell(struct ur_link *l)
 	bool bell = l->bell;
 
 	l->bell = false;
-	l->counters.doorbells_wanted += bell;
+	l->counters.doorbells += bell;
 	return bell;
 }

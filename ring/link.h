@@ -51,7 +51,8 @@ struct ur_counters {
 	u64 bytes_received;
 	u64 publishes;
 	u64 releases;
-	u64 doorbells_wanted;	/* the peer asked for one, or a state changed */
+	u64 doorbells;		/* wanted: the peer asked, or a state changed */
+	u64 suppressed;		/* publishes and releases that needed none */
 	u64 stalls_room;	/* we armed for room */
 	u64 stalls_data;	/* we armed for data */
 	u64 looks;
