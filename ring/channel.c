@@ -13,13 +13,13 @@
  */
 #include "channel.h"
 
-#define BIT(state) (1u << (state))
-#define ENDED (BIT(UR_CHANNEL_CLOSED) | BIT(UR_CHANNEL_RESET) | \
-	       BIT(UR_CHANNEL_REFUSED))
-#define FINAL (BIT(UR_CHANNEL_HALF) | BIT(UR_CHANNEL_CLOSED))
-#define CALLER_STATES (BIT(UR_CHANNEL_CALL) | BIT(UR_CHANNEL_HALF) | \
-		       BIT(UR_CHANNEL_CLOSED) | BIT(UR_CHANNEL_RESET))
-#define ACCEPTOR_STATES (BIT(UR_CHANNEL_OPEN) | BIT(UR_CHANNEL_HALF) | ENDED)
+#define ONE(state) (1u << (state))
+#define ENDED (ONE(UR_CHANNEL_CLOSED) | ONE(UR_CHANNEL_RESET) | \
+	       ONE(UR_CHANNEL_REFUSED))
+#define FINAL (ONE(UR_CHANNEL_HALF) | ONE(UR_CHANNEL_CLOSED))
+#define CALLER_STATES (ONE(UR_CHANNEL_CALL) | ONE(UR_CHANNEL_HALF) | \
+		       ONE(UR_CHANNEL_CLOSED) | ONE(UR_CHANNEL_RESET))
+#define ACCEPTOR_STATES (ONE(UR_CHANNEL_OPEN) | ONE(UR_CHANNEL_HALF) | ENDED)
 
 /*
  * Where a peer's word may be found next, in the same generation: the transitive
@@ -28,16 +28,16 @@
 static const u8 may_follow[] = {
 	[UR_CHANNEL_IDLE] = CALLER_STATES | ACCEPTOR_STATES,
 	[UR_CHANNEL_CALL] = CALLER_STATES,
-	[UR_CHANNEL_OPEN] = ACCEPTOR_STATES & ~BIT(UR_CHANNEL_REFUSED),
-	[UR_CHANNEL_HALF] = FINAL | BIT(UR_CHANNEL_RESET),
-	[UR_CHANNEL_CLOSED] = BIT(UR_CHANNEL_CLOSED),
-	[UR_CHANNEL_RESET] = BIT(UR_CHANNEL_RESET),
-	[UR_CHANNEL_REFUSED] = BIT(UR_CHANNEL_REFUSED),
+	[UR_CHANNEL_OPEN] = ACCEPTOR_STATES & ~ONE(UR_CHANNEL_REFUSED),
+	[UR_CHANNEL_HALF] = FINAL | ONE(UR_CHANNEL_RESET),
+	[UR_CHANNEL_CLOSED] = ONE(UR_CHANNEL_CLOSED),
+	[UR_CHANNEL_RESET] = ONE(UR_CHANNEL_RESET),
+	[UR_CHANNEL_REFUSED] = ONE(UR_CHANNEL_REFUSED),
 };
 
 static bool is_one_of(u32 state, u32 set)
 {
-	return BIT(state) & set;
+	return ONE(state) & set;
 }
 
 static bool is_ours(const struct ur_link *l, u32 c)
@@ -338,7 +338,7 @@ int ur_channel_shut(struct ur_link *l, struct ur_ticket t)
 
 static bool has_unread(struct ur_channel *ch)
 {
-	if (is_one_of(ch->peer, BIT(UR_CHANNEL_IDLE) | BIT(UR_CHANNEL_REFUSED)))
+	if (is_one_of(ch->peer, ONE(UR_CHANNEL_IDLE) | ONE(UR_CHANNEL_REFUSED)))
 		return false;
 	return ur_consumer_data(&ch->rx) != 0;
 }
@@ -472,7 +472,7 @@ int ur_channel_data(struct ur_link *l, struct ur_ticket t, u32 want,
 
 	if (!ch || ch->peer == UR_CHANNEL_RESET)
 		return UR_PEER_RESET;
-	if (is_one_of(ch->peer, BIT(UR_CHANNEL_IDLE) | BIT(UR_CHANNEL_REFUSED)))
+	if (is_one_of(ch->peer, ONE(UR_CHANNEL_IDLE) | ONE(UR_CHANNEL_REFUSED)))
 		return UR_BUG_STATE;
 	n = checked_data(l, t, ch, ur_consumer_data(&ch->rx));
 	if (n == 0)
