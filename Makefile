@@ -7,6 +7,7 @@ ARCH ?= amd64
 export BUILD_DIR
 
 all:
+.SECONDEXPANSION:
 
 include mk/flags.mk
 include $(filter-out mk/flags.mk,$(sort $(wildcard mk/*.mk)))

@@ -5,8 +5,6 @@
 #     suite-name = command        suite-name.deps = make targets it needs
 # and `make check-name` runs it alone. SLOW_SUITES run last.
 
-.SECONDEXPANSION:
-
 ORDERED = $(SUITES) $(SLOW_SUITES)
 
 ## make check        build everything and run every test suite

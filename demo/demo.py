@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A USB device of one virtual machine works in another, over shared memory.
+
+    demo/demo.py [--device storage|uas|keyboard|mouse|tablet|serial|audio]
+                 [--disk FILE [--write]] [--size 16M]
+
+Boots the device VM and the client VM, attaches the device, uses it, lets it go.
+The last line is `demo: OK` (exit status 0), or names the step that failed and
+why (exit status 1).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TOP, "tests", "qemu"), os.path.dirname(os.path.abspath(__file__))]
+sys.dont_write_bytecode = True
+
+from checks import CHECKS, CheckError   # noqa: E402
+from disk import DiskError              # noqa: E402
+from pair import Pair                   # noqa: E402
+from show import Show                   # noqa: E402
+from vm import VmError                  # noqa: E402
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        description="A USB device of one virtual machine works in another, over shared memory.")
+    parser.add_argument("--device", choices=CHECKS, default="storage", help="QEMU's model (storage)")
+    parser.add_argument("--disk", help="use this image, from 1 MiB up; a copy of it unless --write")
+    parser.add_argument("--write", action="store_true", help="write into the image itself")
+    parser.add_argument("--size", default="16M", help="of the shared region (16M)")
+    options = parser.parse_args(arguments)
+    if options.write and not options.disk:
+        parser.error("--write needs --disk")
+    if options.disk and options.device not in ("storage", "uas"):
+        parser.error(f"--disk goes with storage or uas, not with {options.device}")
+    return options
+
+
+def usb_line(client, port):
+    """As lsusb has it, from the client's own sysfs."""
+    return client.check(
+        "for d in /sys/bus/usb/devices/*; do "
+        "[ -f $d/idVendor ] && [ $(cat $d/idVendor):$(cat $d/idProduct) != 1d6b:0002 ] && "
+        "[ $(cat $d/idVendor):$(cat $d/idProduct) != 1d6b:0003 ] && "
+        "printf 'Bus %03d Device %03d: ID %s:%s %s %s (%s Mbit/s)\\n' $(cat $d/busnum) $(cat $d/devnum) "
+        "$(cat $d/idVendor) $(cat $d/idProduct) \"$(cat $d/manufacturer 2>/dev/null)\" "
+        "\"$(cat $d/product 2>/dev/null)\" $(cat $d/speed); done; true").rstrip()
+
+
+def find(listing, selector):
+    vendor, product = selector.split(":")
+    for device in json.loads(listing)["devices"]:
+        if (device["vendor_id"], device["product_id"]) == (vendor, product):
+            return device["busid"]
+    raise CheckError(f"the device VM offers no {selector}: {listing.strip()}")
+
+
+def boot(show, check, pair):
+    show.step("Two virtual machines boot; no network device in either")
+    pair.device.start()
+    pair.client.start()
+    pair.device.wait_ready()
+    pair.client.wait_ready()
+    for vm in (pair.device, pair.client):
+        show.say(f"{vm.name} VM: Linux {vm.ready.group(2)}, {vm.memory} MiB")
+        networks = vm.check("ls /sys/class/net").split()
+        if networks not in ([], ["lo"]):
+            raise CheckError(f"{vm.name} VM has network devices: {networks}")
+    buses = pair.client.check("lspci 2>/dev/null | grep -c '0c03' || true").strip()
+    if buses != "0":
+        raise CheckError(f"the client VM has {buses} USB controllers, expected 0")
+    info = {k: int(pair.client.check(f"cat /sys/class/usbroute/usbroute0/{n}"))
+            for k, n in (("channels", "channels"), ("ring", "ring_bytes"), ("half", "outbox_bytes"))}
+    show.path(check.model, {"bytes": info["half"] * 2, **info})
+
+
+def attach(show, check, pair):
+    show.step("The device VM offers its devices, the client VM asks for them")
+    pair.serve()
+    listing = pair.client.check("usbroute list --json")
+    show.say(pair.client.check("usbroute list").rstrip())
+    busid = find(listing, check.selector)
+    show.step(f"The client VM attaches {busid}")
+    show.say(pair.client.check(f"usbroute attach {busid} 2>&1", 40).rstrip())
+    show.say(usb_line(pair.client, None))
+    return busid
+
+
+def detach(show, pair):
+    show.step("The client VM lets the device go")
+    ports = json.loads(pair.client.check("usbroute port --json"))["ports"]
+    for port in ports:
+        show.say(pair.client.check(f"usbroute detach {port['port']} 2>&1", 40).rstrip())
+    pair.server.kill("TERM")
+    status, _ = pair.server.wait(20)
+    if status != 0:
+        raise CheckError(f"usbroute serve ended with {status}: {pair.server.errors}")
+    complaints = pair.complaints()
+    if complaints:
+        raise CheckError("a kernel complained: " + "; ".join(complaints[:3]))
+    counters = pair.client.check(
+        "cd /sys/class/usbroute/usbroute0 && echo $(cat bytes_sent bytes_received doorbells_sent "
+        "doorbells_received)").split()
+    show.say("the client sent {} bytes and got {}, with {} doorbells out and {} in".format(*counters))
+
+
+def demo(show, options, directory):
+    show.step(f"Make ready: {options.device}")
+    check = CHECKS[options.device](show, directory, options)
+    with Pair(devices=check.arguments(), size=options.size, xhci=check.xhci,
+              client_modules=check.modules, boot=False) as pair:
+        boot(show, check, pair)
+        attach(show, check, pair)
+        check.run(pair.client, pair.device)
+        detach(show, pair)
+    show.step("The host looks at what came out")
+    check.after()
+    return check.result()
+
+
+def fail(show, error):
+    show.done()
+    lines = str(error).splitlines() or [type(error).__name__]
+    for line in lines[1:]:
+        show.say(line)
+    show.result(f"FAILED in step {show.number} ({show.title}): {lines[0]}")
+    return 1
+
+
+def main(arguments):
+    options = parse(arguments)
+    show = Show()
+    directory = tempfile.mkdtemp(prefix="usbroute-demo-")
+    try:
+        results = demo(show, options, directory)
+    except (VmError, CheckError, DiskError, OSError, ValueError, KeyError) as error:
+        return fail(show, error)
+    except KeyboardInterrupt:
+        return fail(show, CheckError("interrupted"))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    for line in results:
+        show.result(line)
+    show.result("OK")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

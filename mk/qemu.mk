@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The demo between two QEMU guests, and the tests that need them.
+
+GUEST_TOOLS := $(BUILD_DIR)/guest-tools
+IMAGE_FILES += $(GUEST_TOOLS)/play-pcm:/usr/bin/play-pcm $(GUEST_TOOLS)/node:/usr/bin/node
+
+# Static, so that they run in any guest of their architecture.
+GUEST_CFLAGS = $(UR_CFLAGS) -static -Iguest/uapi
+
+$(GUEST_TOOLS)/play-pcm: demo/play-pcm.c
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) $< -o $@
+
+$(GUEST_TOOLS)/node: tests/qemu/node.c guest/uapi/usbroute.h
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) $< -o $@ -pthread
+
+QEMU_READY = $(HUB) $(BUILD_DIR)/bin/usbroute $(KMOD) $(GUEST_TOOLS)/play-pcm \
+	$(GUEST_TOOLS)/node $(GUEST)/vmlinuz $(INITRAMFS)
+
+$(INITRAMFS): $(GUEST_TOOLS)/play-pcm $(GUEST_TOOLS)/node
+
+DEVICE ?= storage
+
+## make demo [DEVICE=...] [DISK=file.img [WRITE=1]]   the main job, with two QEMU guests
+##                   DEVICE: storage uas keyboard mouse tablet serial audio
+demo:
+	@$(MAKE) --no-print-directory -s deps
+	@$(MAKE) --no-print-directory demo-ready >$(BUILD_LOG) 2>&1 || \
+		{ tail -n 30 $(BUILD_LOG); echo "demo: FAILED in the build: see $(BUILD_LOG)"; exit 1; }
+	@demo/demo.py --device $(DEVICE) $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(WRITE)),--write)
+
+BUILD_LOG = $(shell mkdir -p $(BUILD_DIR))$(BUILD_DIR)/build.log
+
+demo-ready: $$(QEMU_READY)
+
+.PHONY: demo demo-ready
