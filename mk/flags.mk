@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# The one version of everything built here.
+VERSION := 0.1.0
+
 # Compilers and their flags, for every part of the tree.
 
 CFLAGS ?= -O2 -g

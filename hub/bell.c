@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A write to an eventfd waits while its counter is full, unless O_NONBLOCK is
+ * set. Both the counter and that flag belong to whoever holds the eventfd:
+ *
+ *	hub                                 hostile client
+ *	                                    write 0xfffffffffffffffe
+ *	fcntl O_NONBLOCK
+ *	                                    fcntl ~O_NONBLOCK
+ *	write 1: waits for ever
+ *
+ * So a timer runs while we write, and its signal ends the wait. It comes again
+ * and again, because the first one may come just before the write.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "bell.h"
+
+#define TICK_US 10000
+
+static void interrupt_only(int signal_number)
+{
+	(void)signal_number;
+}
+
+static void set_timer(suseconds_t us)
+{
+	const struct itimerval timer = {
+		.it_interval.tv_usec = us,
+		.it_value.tv_usec = us,
+	};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+int ur_bell_open(void)
+{
+	/* No SA_RESTART: the write must end. */
+	const struct sigaction action = { .sa_handler = interrupt_only };
+
+	sigaction(SIGALRM, &action, NULL);
+	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void ur_bell_ring(int bell)
+{
+	const uint64_t once = 1;
+	ssize_t written;
+
+	fcntl(bell, F_SETFL, O_NONBLOCK);
+	set_timer(TICK_US);
+	written = write(bell, &once, sizeof(once));
+	set_timer(0);
+	(void)written;
+}

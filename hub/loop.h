@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The hub's only place to wait: one epoll, one thread.
+ *
+ * A source is part of a longer-lived object and outlives the loop's run, so an
+ * event that was already collected when its source was removed or given another
+ * descriptor finds valid memory. It may then be spurious: ready() asks the
+ * descriptor itself (without blocking) and never trusts that something is there.
+ */
+#ifndef UR_LOOP_H
+#define UR_LOOP_H
+
+#include <stdbool.h>
+
+#define UR_LOOP_NONE (-1)
+
+struct ur_source {
+	int fd; /* UR_LOOP_NONE: not watched */
+	void (*ready)(struct ur_source *source);
+};
+
+struct ur_loop {
+	int epoll;
+	bool stopped;
+};
+
+/* 0, or -1 with a log line. */
+int ur_loop_open(struct ur_loop *loop);
+void ur_loop_close(struct ur_loop *loop);
+
+/*
+ * Watch fd, which stays the caller's, for something to read or its end.
+ * 0, or -1 with a log line.
+ */
+int ur_loop_add(struct ur_loop *loop, struct ur_source *source, int fd);
+
+/* Watch no longer; to be called before the descriptor is closed. */
+void ur_loop_remove(struct ur_loop *loop, struct ur_source *source);
+
+/* Run until ur_loop_stop. 0, or -1 with a log line. */
+int ur_loop_run(struct ur_loop *loop);
+void ur_loop_stop(struct ur_loop *loop);
+
+#endif

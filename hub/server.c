@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What a client is told, at once and all that it is ever told:
+ *
+ *	hub                               client of end A
+ *	 |-- 0 ----------------------------->|  the protocol's version
+ *	 |-- 0 ----------------------------->|  its own id (A 0, B 1)
+ *	 |-- -1, fd of the memory ---------->|
+ *	 |-- 1, fd of B's doorbell --------->|  the peer: always, here or not
+ *	 |-- 0, fd of A's doorbell --------->|  itself
+ *
+ * The protocol would also let us tell of a peer that goes (its id without a
+ * descriptor) and comes back (its id with a new one). QEMU frees its record of a
+ * peer that goes and writes into the freed record when the same id comes back;
+ * seen with 7.2: the second return aborts the survivor in malloc. New ids would
+ * avoid that, but the driver in the guest could not know them. So both doorbells
+ * live as long as the hub, each client gets both, and for the clients the peer
+ * is always connected. That it is dead is said where the driver looks for it: in
+ * its epoch, with a ring.
+ *
+ * Why a closed connection means that the memory is no longer written: a process
+ * that dies gives up its memory before its descriptors. A client that closes
+ * the connection and lives on breaks only its own link.
+ *
+ * All messages together fit into the smallest send buffer that a socket can
+ * have, so a client that does not read them holds up nobody. It also stays: a
+ * QEMU whose device is yet to be plugged in reads nothing until then.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "bell.h"
+#include "log.h"
+#include "message.h"
+#include "server.h"
+
+#define PROTOCOL_VERSION 0
+#define MEMORY_ID (-1)
+
+#define END_NAME(end) ("AB"[(end)->which])
+#define end_log(end, format, ...)                                             \
+	ur_log("link %s: end %c: " format, (end)->server->link->name,         \
+	       END_NAME(end), ##__VA_ARGS__)
+
+static struct ur_server_end *peer_of(struct ur_server_end *end)
+{
+	return &end->server->ends[!end->which];
+}
+
+static bool greet(struct ur_server_end *end)
+{
+	const struct ur_server_end *peer = peer_of(end);
+	const struct ur_message greeting[] = {
+		{ PROTOCOL_VERSION, UR_MESSAGE_NO_FD },
+		{ end->which, UR_MESSAGE_NO_FD },
+		{ MEMORY_ID, end->server->memory.fd },
+		{ peer->which, peer->bell },
+		{ end->which, end->bell },
+	};
+
+	for (size_t i = 0; i < sizeof(greeting) / sizeof(greeting[0]); i++)
+		if (!ur_message_send(end->client.fd, &greeting[i]))
+			return false;
+	return true;
+}
+
+/* The life of a client */
+
+static void drop_client(struct ur_server_end *end)
+{
+	int fd = end->client.fd;
+
+	ur_loop_remove(end->server->loop, &end->client);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The order is the point: down, then the survivor looks, then a successor. */
+static void declare_dead(struct ur_server_end *end, const char *why)
+{
+	u32 epoch = ur_memory_declare_down(&end->server->memory, end->which);
+
+	ur_bell_ring(peer_of(end)->bell);
+	drop_client(end);
+	end_log(end, "gone: pid %d uid %u: %s; epoch %u is down", end->who.pid,
+		end->who.uid, why, epoch);
+}
+
+/* Why the client of this end counts as gone, or NULL while it is there. */
+static const char *client_loss(const struct ur_server_end *end)
+{
+	char byte;
+	ssize_t got = recv(end->client.fd, &byte, sizeof(byte), MSG_DONTWAIT);
+
+	if (got == 0)
+		return "it closed the connection";
+	if (got > 0)
+		return "it sent something, and a client has nothing to say";
+	if (errno == EAGAIN || errno == EINTR)
+		return NULL;
+	return strerror(errno);
+}
+
+static void look_at_client(struct ur_server_end *end)
+{
+	const char *why = end->client.fd == UR_LOOP_NONE ? NULL :
+							    client_loss(end);
+
+	if (why)
+		declare_dead(end, why);
+}
+
+static bool uid_is_allowed(const struct ur_config_link *link, uid_t uid)
+{
+	for (unsigned int i = 0; i < link->uid_count; i++)
+		if (link->uids[i] == uid)
+			return true;
+	return link->uid_count == 0;
+}
+
+/* 0, or the errno number to refuse the client with. */
+static int may_enter(struct ur_server_end *end, const struct ucred *who)
+{
+	if (!uid_is_allowed(end->server->link, who->uid)) {
+		end_log(end, "refused: pid %d uid %u: not in allow-uid",
+			who->pid, who->uid);
+		return EACCES;
+	}
+	if (end->client.fd != UR_LOOP_NONE) {
+		end_log(end, "refused: pid %d uid %u: taken by pid %d uid %u",
+			who->pid, who->uid, end->who.pid, end->who.uid);
+		return EBUSY;
+	}
+	return 0;
+}
+
+static void enter(struct ur_server_end *end, int fd, const struct ucred *who)
+{
+	if (ur_loop_add(end->server->loop, &end->client, fd) < 0) {
+		close(fd);
+		return;
+	}
+	end->who = *who;
+	end_log(end, "connected: pid %d uid %u", who->pid, who->uid);
+	if (!greet(end))
+		declare_dead(end, strerror(errno));
+}
+
+/* Events */
+
+static void door_ready(struct ur_source *door)
+{
+	struct ur_server_end *end =
+		(void *)((u8 *)door - offsetof(struct ur_server_end, door));
+	struct ucred who;
+	int fd = ur_listener_accept(&end->listener, &who);
+	int err;
+
+	if (fd < 0)
+		return;
+	/* The end of the one before may be waiting in the same batch. */
+	look_at_client(end);
+	err = may_enter(end, &who);
+	if (err)
+		ur_message_refuse(fd, err);
+	else
+		enter(end, fd, &who);
+}
+
+static void client_ready(struct ur_source *client)
+{
+	look_at_client((void *)((u8 *)client -
+				offsetof(struct ur_server_end, client)));
+}
+
+/* The life of a link */
+
+static void end_init(struct ur_server *server, enum ur_end which)
+{
+	server->ends[which] = (struct ur_server_end){
+		.server = server,
+		.which = which,
+		.listener = { .fd = -1, .spare = -1 },
+		.door = { UR_LOOP_NONE, door_ready },
+		.client = { UR_LOOP_NONE, client_ready },
+		.bell = -1,
+	};
+}
+
+static int end_open(struct ur_server_end *end)
+{
+	const struct ur_config_link *link = end->server->link;
+	const char *path = link->end[end->which].path;
+
+	end->bell = ur_bell_open();
+	if (end->bell < 0) {
+		end_log(end, "cannot make a doorbell: %m");
+		return -1;
+	}
+	if (ur_listener_open(&end->listener, path, link) < 0)
+		return -1;
+	return ur_loop_add(end->server->loop, &end->door, end->listener.fd);
+}
+
+static void end_close(struct ur_server_end *end)
+{
+	drop_client(end);
+	ur_loop_remove(end->server->loop, &end->door);
+	ur_listener_close(&end->listener);
+	if (end->bell >= 0)
+		close(end->bell);
+}
+
+int ur_server_open(struct ur_server *server, const struct ur_config_link *link,
+		   struct ur_loop *loop)
+{
+	server->link = link;
+	server->loop = loop;
+	end_init(server, UR_END_A);
+	end_init(server, UR_END_B);
+	if (ur_memory_open(&server->memory, link->name, link->bytes) < 0)
+		return -1;
+	if (end_open(&server->ends[UR_END_A]) < 0 ||
+	    end_open(&server->ends[UR_END_B]) < 0) {
+		ur_server_close(server);
+		return -1;
+	}
+	return 0;
+}
+
+void ur_server_close(struct ur_server *server)
+{
+	end_close(&server->ends[UR_END_A]);
+	end_close(&server->ends[UR_END_B]);
+	ur_memory_close(&server->memory);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One direct link: QEMU's ivshmem server protocol for exactly two clients, and
+ * the declaration of a client's death (SPEC section 6).
+ *
+ * Each end has its own socket file, so the file says which end a client gets,
+ * and a client that comes back by it gets that end again. A client is trusted
+ * with its link and with nothing else: it may write anything into the link's
+ * memory and ring either doorbell, but it cannot stop the hub.
+ */
+#ifndef UR_SERVER_H
+#define UR_SERVER_H
+
+#include "config.h"
+#include "listener.h"
+#include "loop.h"
+#include "memory.h"
+
+struct ur_server_end {
+	struct ur_server *server;
+	enum ur_end which; /* also its peer id */
+	struct ur_listener listener;
+	struct ur_source door;	 /* watches the listener */
+	struct ur_source client; /* fd UR_LOOP_NONE: nobody is here */
+	struct ucred who;	 /* of client */
+	int bell;		 /* this end sleeps on it */
+};
+
+struct ur_server {
+	const struct ur_config_link *link; /* the caller's, outlives us */
+	struct ur_loop *loop;
+	struct ur_memory memory;
+	struct ur_server_end ends[2]; /* by enum ur_end */
+};
+
+/*
+ * Make memory, doorbells and sockets, and watch them in the loop. 0, or -1 with
+ * log lines; then nothing is left behind.
+ */
+int ur_server_open(struct ur_server *server, const struct ur_config_link *link,
+		   struct ur_loop *loop);
+
+/*
+ * Remove the sockets and close everything. The clients keep memory and
+ * doorbells, so a link that is up stays up; but no death is declared any more.
+ */
+void ur_server_close(struct ur_server *server);
+
+#endif

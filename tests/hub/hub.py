@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+All tests of usbroute-hub, as TAP.
+
+    hub.py HUB_WITH_SANITIZERS HUB
+
+protocol.py  what a client gets           sockets.py  socket files, options, signals
+files.py     the configuration file       qemu.py     two real QEMUs
+pages.py     the man pages
+"""
+
+import faulthandler
+import sys
+
+import rig
+import tap
+
+# No test takes longer than its own bounds; this is for a bug in the tests.
+WHOLE_RUN_S = 240
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: {sys.argv[0]} HUB_WITH_SANITIZERS HUB")
+    rig.HUB["asan"], rig.HUB["release"] = sys.argv[1:]
+    faulthandler.dump_traceback_later(WHOLE_RUN_S, exit=True)
+    import protocol, sockets, files, qemu, pages  # noqa: they register their tests
+    sys.exit(tap.run())
+
+
+if __name__ == "__main__":
+    main()
