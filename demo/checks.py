@@ -171,7 +171,7 @@ class Storage(Check):
 class Uas(Storage):
     """The stock USB/IP drivers carry no bulk streams, which UAS needs at SuperSpeed: a HighSpeed port."""
 
-    model, selector = "usb-uas", "46f4:0001"
+    model, selector = "usb-uas", "46f4:0003"
     modules = ("uas",) + Storage.modules
     xhci = ",p3=0"
 

@@ -57,7 +57,7 @@ def usb_line(client, port):
 def find(listing, selector):
     vendor, product = selector.split(":")
     for device in json.loads(listing)["devices"]:
-        if (device["vendor_id"], device["product_id"]) == (vendor, product):
+        if (device["vendor"], device["product"]) == (vendor, product):
             return device["busid"]
     raise CheckError(f"the device VM offers no {selector}: {listing.strip()}")
 

@@ -35,3 +35,9 @@ BUILD_LOG = $(shell mkdir -p $(BUILD_DIR))$(BUILD_DIR)/build.log
 demo-ready: $$(QEMU_READY)
 
 .PHONY: demo demo-ready
+
+SLOW_SUITES += qemu-node qemu-demo
+suite-qemu-node = tests/qemu/node.py
+suite-qemu-node.deps = $(QEMU_READY)
+suite-qemu-demo = tests/qemu/demos.py
+suite-qemu-demo.deps = $(QEMU_READY)

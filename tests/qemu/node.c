@@ -12,6 +12,7 @@
  *      node signal SERVICE            a signal ends a blocking read and connect
  *      node poll SERVICE              poll, O_NONBLOCK, MSG_PEEK, FIONREAD, SO_RCVTIMEO
  *      node hold SERVICE              connect, then wait for the end; prints errno
+ *      node late SERVICE              connect to a peer that is yet to come
  *      node busy SERVICE              connect until EBUSY, print how many
  *      node info                      state end channels ring_bytes fault got want
  *      node restart                   take a new epoch
@@ -348,6 +349,21 @@ static int busy(unsigned int service)
 	return 0;
 }
 
+/* Until somebody serves it: the peer may be up before its server is. */
+static int late(unsigned int service)
+{
+	double until = now() + 60;
+	int fd;
+
+	do
+		fd = dial(service, 60000);
+	while (fd < 0 && errno == ECONNREFUSED && now() < until);
+	if (fd < 0)
+		err(1, "connect");
+	printf("ok late\n");
+	return 0;
+}
+
 static int info(void)
 {
 	static const char *const states[] = { "down", "up", "broken" };
@@ -398,6 +414,8 @@ int main(int argc, char **argv)
 		return polls(a);
 	if (!strcmp(verb, "hold"))
 		return hold(a);
+	if (!strcmp(verb, "late"))
+		return late(a);
 	if (!strcmp(verb, "busy"))
 		return busy(a);
 	if (!strcmp(verb, "info"))

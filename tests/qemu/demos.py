@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""`make demo`, each device and each way it has to fail, as tests.
+
+      device VM (QEMU's model) === link === client VM (the check that fits it)
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+
+import tap      # noqa: E402
+
+DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo", "demo.py")
+
+
+def demo(*arguments):
+    """(status, lines) of the demo."""
+    done = subprocess.run([sys.executable, DEMO, *arguments], text=True, check=False, timeout=240,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.splitlines()
+
+
+def works(*arguments):
+    status, lines = demo(*arguments)
+    for line in lines:
+        if line.startswith("demo:") or "throughput" in line:
+            print(f"# {line.strip()}")
+    tap.equal((status, lines[-1]), (0, "demo: OK"), "\n".join(lines[-25:]))
+    return lines
+
+
+def sums(lines):
+    found = [re.match(r"demo: (client|host  ) sha256 ([0-9a-f]{64})$", line) for line in lines]
+    return [m.group(2) for m in found if m]
+
+
+def test_storage(_):
+    """storage: read whole, written, verified"""
+    lines = works()
+    got = sums(lines)
+    tap.equal((len(got), len(set(got))), (2, 1), "sums")
+    assert any(re.match(r"demo: written 1048576 verified on the image after detach", x) for x in lines)
+
+
+def test_uas(_):
+    """uas"""
+    works("--device", "uas")
+
+
+def test_keyboard(_):
+    """keyboard: keys pressed through QMP arrive as input events"""
+    works("--device", "keyboard")
+
+
+def test_mouse(_):
+    """mouse"""
+    works("--device", "mouse")
+
+
+def test_tablet(_):
+    """tablet"""
+    works("--device", "tablet")
+
+
+def test_serial(_):
+    """serial: bytes cross both ways"""
+    works("--device", "serial")
+
+
+def test_audio(_):
+    """audio: sound played in the client is in QEMU's wav file"""
+    works("--device", "audio")
+
+
+def test_small_image(_):
+    """A given image of 1 MiB, no file system: works, and is not modified"""
+    with tempfile.NamedTemporaryFile() as image:
+        data = os.urandom(1 << 20)
+        image.write(data)
+        image.flush()
+        works("--disk", image.name)
+        with open(image.name, "rb") as after:
+            assert after.read() == data, "the given image was modified"
+
+
+def refuses(pattern, *arguments):
+    status, lines = demo(*arguments)
+    tap.equal(status, 1, "status")
+    assert re.search(pattern, lines[-1]), f"expected /{pattern}/, got {lines[-1]!r}"
+
+
+def test_bad_images(_):
+    """Images that are missing, too small, odd, or that WRITE=1 would damage"""
+    with tempfile.NamedTemporaryFile() as image:
+        refuses(r"FAILED in step 1 .*No such file", "--disk", image.name + ".missing")
+        image.truncate((1 << 20) - 512)
+        refuses(r"1048064 bytes, expected at least 1048576", "--disk", image.name)
+        image.truncate((1 << 20) + 100)
+        refuses(r"1048676 bytes, expected a multiple of 512", "--disk", image.name)
+        image.truncate(1 << 20)
+        refuses(r"WRITE=1: none of .* would damage", "--disk", image.name, "--write")
+
+
+if __name__ == "__main__":
+    tap.main(sys.modules[__name__])
