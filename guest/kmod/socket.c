@@ -209,9 +209,8 @@ static int take(struct ur_socket *us, struct msghdr *msg, int flags)
 				       &msg->msg_iter);
 	if (!copied)
 		return -EFAULT;
-	if (flags & MSG_PEEK)
-		return copied;
-	err = release_data(us, copied);
+	/* Of a peek nothing is given back, but the copy is judged all the same. */
+	err = release_data(us, flags & MSG_PEEK ? 0 : copied);
 	return err ? err : copied;
 }
 
