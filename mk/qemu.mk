@@ -36,8 +36,10 @@ demo-ready: $$(QEMU_READY)
 
 .PHONY: demo demo-ready
 
-SLOW_SUITES += qemu-node qemu-demo
+SLOW_SUITES += qemu-node qemu-usb qemu-demo
 suite-qemu-node = tests/qemu/node.py
 suite-qemu-node.deps = $(QEMU_READY)
+suite-qemu-usb = tests/qemu/usb.py
+suite-qemu-usb.deps = $(QEMU_READY)
 suite-qemu-demo = tests/qemu/demos.py
 suite-qemu-demo.deps = $(QEMU_READY)

@@ -71,11 +71,14 @@ class Pair:
         processors = sorted(os.sched_getaffinity(0))
         cores = (processors[0], processors[-1]) if pin and len(processors) > 1 else (None, None)
         self.options = dict(memory=memory, smp=smp, initrd=initrd)
-        self.device = self._vm("device", self.hub.b, cores[0], cmdline,
-                               DEVICE_MODULES[:1] + list(device_modules) + DEVICE_MODULES[1:],
-                               ["-device", f"qemu-xhci,id=xhci{xhci}"] + list(devices))
-        self.client = self._vm("client", self.hub.a, cores[1], client_cmdline or cmdline,
-                               CLIENT_MODULES + list(client_modules), [])
+        self.make_device = lambda: self._vm(
+            "device", self.hub.b, cores[0], cmdline,
+            DEVICE_MODULES[:1] + list(device_modules) + DEVICE_MODULES[1:],
+            ["-device", f"qemu-xhci,id=xhci{xhci}"] + list(devices))
+        self.make_client = lambda: self._vm(
+            "client", self.hub.a, cores[1], client_cmdline or cmdline,
+            CLIENT_MODULES + list(client_modules), [])
+        self.device, self.client = self.make_device(), self.make_client()
         self.server = None
 
     def _vm(self, name, path, core, cmdline, modules, args):
