@@ -2,7 +2,10 @@
 # The demo between two QEMU guests, and the tests that need them.
 
 GUEST_TOOLS := $(BUILD_DIR)/guest-tools
+ifeq ($(ARCH),amd64)
 IMAGE_FILES += $(GUEST_TOOLS)/play-pcm:/usr/bin/play-pcm $(GUEST_TOOLS)/node:/usr/bin/node
+$(INITRAMFS): $(GUEST_TOOLS)/play-pcm $(GUEST_TOOLS)/node
+endif
 
 # Static, so that they run in any guest of their architecture.
 GUEST_CFLAGS = $(UR_CFLAGS) -static -Iguest/uapi
@@ -17,8 +20,6 @@ $(GUEST_TOOLS)/node: tests/qemu/node.c guest/uapi/usbroute.h
 
 QEMU_READY = $(HUB) $(BUILD_DIR)/bin/usbroute $(KMOD) $(GUEST_TOOLS)/play-pcm \
 	$(GUEST_TOOLS)/node $(GUEST)/vmlinuz $(INITRAMFS)
-
-$(INITRAMFS): $(GUEST_TOOLS)/play-pcm $(GUEST_TOOLS)/node
 
 DEVICE ?= storage
 

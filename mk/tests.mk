@@ -7,12 +7,19 @@
 
 ORDERED = $(SUITES) $(SLOW_SUITES)
 
-## make check        build everything and run every test suite
-## make check-NAME   run one suite: $(SUITES)
-check: $$(foreach s,$$(ORDERED),$$(suite-$$(s).deps))
+## make check        install what is missing, build everything, run every test suite
+## make check-NAME   run one suite; `make suites` lists them
+check:
+	@$(MAKE) --no-print-directory -s deps
+	@$(MAKE) --no-print-directory check-build
 	@tests/run $(foreach s,$(ORDERED),'$(s)=$(suite-$(s))')
+
+check-build: all $$(foreach s,$$(ORDERED),$$(suite-$$(s).deps))
 
 check-%: $$(suite-$$*.deps)
 	@tests/run '$*=$(suite-$*)'
 
-.PHONY: check
+suites:
+	@printf '%s\n' $(ORDERED)
+
+.PHONY: check check-build suites
