@@ -9,6 +9,12 @@ export BUILD_DIR
 all:
 .SECONDEXPANSION:
 
+# V=1 shows the commands.
+ifneq ($(V),1)
+.SILENT:
+MAKEFLAGS += --no-print-directory
+endif
+
 include mk/flags.mk
 include $(filter-out mk/flags.mk,$(sort $(wildcard mk/*.mk)))
 

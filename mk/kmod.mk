@@ -16,7 +16,7 @@ $(KMOD): $(KMOD_SRC) $(KMOD_CORE) mk/kmod.mk | $(KMOD_HEADERS)
 	@mkdir -p $(KMOD_DIR)
 	@ln -sf $(abspath $(KMOD_SRC)) $(KMOD_DIR)/
 	$(MAKE) -C $(KDIR) M=$(KMOD_DIR) $(KBUILD_ARCH_$(ARCH)) \
-		UR_ROOT=$(CURDIR) $(KMOD_FLAGS) modules
+		UR_ROOT=$(CURDIR) UR_VERSION=$(VERSION) $(KMOD_FLAGS) modules
 
 ## make kmod [ARCH=arm64] [KDIR=...]   usbroute.ko for a guest's kernel
 kmod: $(KMOD)

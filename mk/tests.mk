@@ -10,8 +10,9 @@ ORDERED = $(SUITES) $(SLOW_SUITES)
 ## make check        install what is missing, build everything, run every test suite
 ## make check-NAME   run one suite; `make suites` lists them
 check:
-	@$(MAKE) --no-print-directory -s deps
-	@$(MAKE) --no-print-directory check-build
+	@$(MAKE) deps
+	@echo "building (V=1 shows how)"
+	@$(MAKE) check-build
 	@tests/run $(foreach s,$(ORDERED),'$(s)=$(suite-$(s))')
 
 check-build: all $$(foreach s,$$(ORDERED),$$(suite-$$(s).deps))

@@ -15,7 +15,7 @@
 #include <asm/barrier.h>
 #include <asm/byteorder.h>
 
-#include "err.h"
+#include "ur_err.h"
 
 #define ur_must_check __must_check
 #define ur_assert(condition) WARN_ON_ONCE(!(condition))

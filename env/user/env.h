@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "err.h"
+#include "ur_err.h"
 
 typedef uint8_t u8;
 typedef uint16_t u16;

@@ -86,5 +86,5 @@ module_exit(usbroute_exit);
 
 MODULE_DESCRIPTION("USB/IP over shared memory between virtual machines");
 MODULE_AUTHOR("The usbroute developers");
-MODULE_VERSION("0.1");
+MODULE_VERSION(UR_VERSION_TEXT);
 MODULE_LICENSE("Dual BSD/GPL");

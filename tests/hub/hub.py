@@ -11,10 +11,13 @@ pages.py     the man pages
 """
 
 import faulthandler
+import os
 import sys
 
-import rig
-import tap
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import rig  # noqa: E402
+import tap  # noqa: E402
 
 # No test takes longer than its own bounds; this is for a bug in the tests.
 WHOLE_RUN_S = 240

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(TOP, "tests", d) for d in ("hub", "qemu")]
+sys.path[:0] = [os.path.join(TOP, "tests", d) for d in ("", "qemu")]
 from tap import Skip, contains, equal, run, test  # noqa: E402
 from vm import BUILD, Vm, VmError  # noqa: E402
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "tests", "hub"))
+sys.path.insert(0, os.path.join(TOP, "tests"))
 from tap import contains, equal, run, test  # noqa: E402
 
 BUILD = os.path.join(TOP, os.environ.get("BUILD_DIR", "build"))

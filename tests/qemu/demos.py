@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..")]
 sys.dont_write_bytecode = True
 
 import tap      # noqa: E402
+from tap import equal, test  # noqa: E402
 
 DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo", "demo.py")
 
@@ -31,7 +33,7 @@ def works(*arguments):
     for line in lines:
         if line.startswith("demo:") or "throughput" in line:
             print(f"# {line.strip()}")
-    tap.equal((status, lines[-1]), (0, "demo: OK"), "\n".join(lines[-25:]))
+    equal((status, lines[-1]), (0, "demo: OK"), "\n".join(lines[-25:]))
     return lines
 
 
@@ -40,46 +42,46 @@ def sums(lines):
     return [m.group(2) for m in found if m]
 
 
-def test_storage(_):
-    """storage: read whole, written, verified"""
+@test("storage: read whole, written, verified")
+def storage():
     lines = works()
     got = sums(lines)
-    tap.equal((len(got), len(set(got))), (2, 1), "sums")
+    equal((len(got), len(set(got))), (2, 1), "sums")
     assert any(re.match(r"demo: written 1048576 verified on the image after detach", x) for x in lines)
 
 
-def test_uas(_):
-    """uas"""
+@test("uas")
+def uas():
     works("--device", "uas")
 
 
-def test_keyboard(_):
-    """keyboard: keys pressed through QMP arrive as input events"""
+@test("keyboard: keys pressed through QMP arrive as input events")
+def keyboard():
     works("--device", "keyboard")
 
 
-def test_mouse(_):
-    """mouse"""
+@test("mouse")
+def mouse():
     works("--device", "mouse")
 
 
-def test_tablet(_):
-    """tablet"""
+@test("tablet")
+def tablet():
     works("--device", "tablet")
 
 
-def test_serial(_):
-    """serial: bytes cross both ways"""
+@test("serial: bytes cross both ways")
+def serial():
     works("--device", "serial")
 
 
-def test_audio(_):
-    """audio: sound played in the client is in QEMU's wav file"""
+@test("audio: sound played in the client is in QEMU's wav file")
+def audio():
     works("--device", "audio")
 
 
-def test_small_image(_):
-    """A given image of 1 MiB, no file system: works, and is not modified"""
+@test("A given image of 1 MiB, no file system: works, and is not modified")
+def small_image():
     with tempfile.NamedTemporaryFile() as image:
         data = os.urandom(1 << 20)
         image.write(data)
@@ -91,12 +93,12 @@ def test_small_image(_):
 
 def refuses(pattern, *arguments):
     status, lines = demo(*arguments)
-    tap.equal(status, 1, "status")
+    equal(status, 1, "status")
     assert re.search(pattern, lines[-1]), f"expected /{pattern}/, got {lines[-1]!r}"
 
 
-def test_bad_images(_):
-    """Images that are missing, too small, odd, or that WRITE=1 would damage"""
+@test("Images that are missing, too small, odd, or that WRITE=1 would damage")
+def bad_images():
     with tempfile.NamedTemporaryFile() as image:
         refuses(r"FAILED in step 1 .*No such file", "--disk", image.name + ".missing")
         image.truncate((1 << 20) - 512)
@@ -108,4 +110,4 @@ def test_bad_images(_):
 
 
 if __name__ == "__main__":
-    tap.main(sys.modules[__name__])
+    sys.exit(tap.run())

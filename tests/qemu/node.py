@@ -10,12 +10,14 @@ import os
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..")]
 sys.dont_write_bytecode = True
 
 import tap                                          # noqa: E402
+from tap import equal, test, within  # noqa: E402
 from pair import Hub, link_arguments                # noqa: E402
-from vm import Vm, VmError                          # noqa: E402
+from vm import Vm                                  # noqa: E402
 
 FAILED_KERNEL = []
 
@@ -60,7 +62,7 @@ class Rig:
 
 def ok(vm, command, timeout=60):
     status, output = vm.run(f"{command} 2>&1", timeout)
-    tap.equal(status, 0, f"`{command}` in {vm.name}: {output.strip()!r}; status")
+    equal(status, 0, f"`{command}` in {vm.name}: {output.strip()!r}; status")
     return output
 
 
@@ -76,69 +78,69 @@ def wait_state(vm, state, seconds=2):
             raise AssertionError(f"{vm.name}: expected state {state}, got {info(vm)}")
 
 
-def test_up(rig):
-    """The link comes up, each end is the one its socket says"""
+@test("The link comes up, each end is the one its socket says")
+def up(rig):
     rig.start()
     wait_state(rig.a, "up")
     wait_state(rig.b, "up")
-    tap.equal(info(rig.a), "up A 16 262144 none 0 0 open 0".split())
-    tap.equal(info(rig.b), "up B 16 262144 none 0 0 open 0".split())
+    equal(info(rig.a), "up A 16 262144 none 0 0 open 0".split())
+    equal(info(rig.b), "up B 16 262144 none 0 0 open 0".split())
 
 
-def test_refused(rig):
-    """A call to a service nobody serves is refused"""
+@test("A call to a service nobody serves is refused")
+def refused(rig):
     ok(rig.a, "node refused 7")
     ok(rig.b, "node refused 7")
 
 
-def test_in_use(rig):
-    """A service is served by one file at a time, and free again when it is closed"""
+@test("A service is served by one file at a time, and free again when it is closed")
+def in_use(rig):
     job = rig.echo(service=77)
     status, output = rig.b.run("node echo 77 2>&1")
-    tap.equal((status, "Address" in output), (1, True), output)
+    equal((status, "Address" in output), (1, True), output)
     job.kill("KILL")
     job.wait(10)
     ok(rig.a, "node refused 77")
 
 
-def test_round_trips(rig):
-    """2000 round trips of 48 bytes"""
+@test("2000 round trips of 48 bytes")
+def round_trips(rig):
     rig.echo_job = rig.echo()
     print("# " + ok(rig.a, "node rtt 5000 2000").strip())
 
 
-def test_poll(rig):
-    """poll, MSG_DONTWAIT, SO_RCVTIMEO, MSG_PEEK, FIONREAD, shutdown, EPIPE"""
+@test("poll, MSG_DONTWAIT, SO_RCVTIMEO, MSG_PEEK, FIONREAD, shutdown, EPIPE")
+def poll(rig):
     ok(rig.a, "node poll 5000")
 
 
-def test_signals(rig):
-    """A signal ends a blocking read, and a blocking write after what was written"""
+@test("A signal ends a blocking read, and a blocking write after what was written")
+def signals(rig):
     ok(rig.a, "node signal 5000")
 
 
-def test_pump(rig):
-    """64 MB there and back at once, every byte right"""
+@test("64 MB there and back at once, every byte right")
+def pump(rig):
     print("# " + ok(rig.a, "node pump 5000 64000000", 120).strip())
 
 
-def test_both_ways(rig):
-    """The other end calls too, while this one does"""
+@test("The other end calls too, while this one does")
+def both_ways(rig):
     job = rig.a.spawn("node echo 6000")
     job.wait_line("ok serving")
     first = rig.a.spawn("node pump 5000 8000000")
     ok(rig.b, "node pump 6000 8000000", 120)
-    tap.equal(first.wait(120)[0], 0, "the other pump's status")
+    equal(first.wait(120)[0], 0, "the other pump's status")
     job.kill("KILL")
     job.wait(10)
 
 
-def test_many(rig):
-    """Ten thousand connects leave no channel and no memory behind"""
+@test("Ten thousand connects leave no channel and no memory behind")
+def many(rig):
     ok(rig.a, "node many 5000 500")
     before = slab(rig.a)
     ok(rig.a, "node many 5000 10000", 300)
-    tap.equal(info(rig.a)[7:], ["open", "0"])
+    equal(info(rig.a)[7:], ["open", "0"])
     grown = slab(rig.a) - before
     if grown > 2048:
         raise AssertionError(f"slab grew by {grown} KiB, expected at most 2048")
@@ -149,39 +151,39 @@ def slab(vm):
     return int(vm.check("awk '/^SUnreclaim/ {print $2}' /proc/meminfo"))
 
 
-def test_busy(rig):
-    """With all channels of this end in use: EBUSY; all free again afterwards"""
-    tap.equal(ok(rig.a, "node busy 5000").strip(), "ok busy after 8: Device or resource busy")
+@test("With all channels of this end in use: EBUSY; all free again afterwards")
+def busy(rig):
+    equal(ok(rig.a, "node busy 5000").strip(), "ok busy after 8: Device or resource busy")
     ok(rig.a, "node many 5000 20")
 
 
-def test_unload_refused(rig):
-    """The module stays while a socket is open"""
+@test("The module stays while a socket is open")
+def unload_refused(rig):
     job = rig.a.spawn("node hold 5000")
     job.wait_line("ok holding")
-    tap.equal(rig.a.run("rmmod usbroute 2>&1")[0], 1, "rmmod's status")
+    equal(rig.a.run("rmmod usbroute 2>&1")[0], 1, "rmmod's status")
     rig.held = job
 
 
-def test_unbind_open(rig):
-    """The device taken away under an open socket ends it with an error"""
+@test("The device taken away under an open socket ends it with an error")
+def unbind_open(rig):
     rig.a.check("cd /sys/bus/pci/drivers/usbroute && echo 0000:* >/dev/null; "
                 "for d in 0000:*; do echo $d >unbind; done")
     rig.held.wait_line("ok ended: Connection reset", 5)
     rig.held.wait(10)
-    tap.equal(rig.a.run("ls /dev/usbroute0 2>&1")[0], 1, "ls's status")
+    equal(rig.a.run("ls /dev/usbroute0 2>&1")[0], 1, "ls's status")
     wait_state(rig.b, "down")
 
 
-def test_unload_reload(rig):
-    """Unloaded with nothing open, loaded again: a new epoch, it works"""
+@test("Unloaded with nothing open, loaded again: a new epoch, it works")
+def unload_reload(rig):
     rig.a.check("rmmod usbroute && modprobe usbroute")
     wait_state(rig.a, "up")
     ok(rig.a, "node many 5000 3")
 
 
-def test_restart(rig):
-    """A new epoch of one end ends the other's sockets, which then calls again"""
+@test("A new epoch of one end ends the other's sockets, which then calls again")
+def restart(rig):
     job = rig.a.spawn("node hold 5000")
     job.wait_line("ok holding")
     ok(rig.b, "node restart")
@@ -189,15 +191,15 @@ def test_restart(rig):
     ok(rig.a, "node many 5000 3")
 
 
-def test_killed(rig):
-    """kill -9 of the peer's QEMU ends a socket within 2 s; it comes back by the same path"""
+@test("kill -9 of the peer's QEMU ends a socket within 2 s; it comes back by the same path")
+def killed(rig):
     job = rig.a.spawn("node hold 5000")
     job.wait_line("ok holding")
     start = time.monotonic()
     rig.b.kill()
     job.wait_line("ok ended: Connection reset", 10)
-    tap.within(time.monotonic() - start, 2, "the socket's end")
-    tap.equal(info(rig.a)[0], "down")
+    within(time.monotonic() - start, 2, "the socket's end")
+    equal(info(rig.a)[0], "down")
     rig.b = rig.vm("b", rig.hub.b, "usbroute")
     rig.b.start()
     rig.b.wait_ready()
@@ -205,22 +207,22 @@ def test_killed(rig):
     ok(rig.a, "node many 5000 3")
 
 
-def test_system_reset(rig):
-    """The peer's machine reset under load, its memory kept: a new epoch, nothing stale"""
+@test("The peer's machine reset under load, its memory kept: a new epoch, nothing stale")
+def system_reset(rig):
     rig.b.qmp("set-action", {"reboot": "reset"})
     pump = rig.a.spawn("node pump 5000 4000000000")
     time.sleep(0.5)     # in the middle of it
     rig.b.qmp("system_reset")
     status, _ = pump.wait(20)
-    tap.equal((status, "reset" in pump.errors), (1, True), pump.errors)
+    equal((status, "reset" in pump.errors), (1, True), pump.errors)
     before = int(rig.a.check("cat /sys/class/usbroute/usbroute0/peer_epochs"))
     wait_state(rig.a, "up", 30)
-    tap.equal(int(rig.a.check("cat /sys/class/usbroute/usbroute0/faults")), 0, "faults")
+    equal(int(rig.a.check("cat /sys/class/usbroute/usbroute0/faults")), 0, "faults")
     print(f"# epochs of the peer seen: {before}")
 
 
-def test_no_peer(rig):
-    """Without a peer connect waits as long as it was told, then says EHOSTDOWN"""
+@test("Without a peer connect waits as long as it was told, then says EHOSTDOWN")
+def no_peer(rig):
     rig.stop()
     rig.hub = Hub("16M")
     rig.a = rig.vm("a", rig.hub.a, "usbroute")
@@ -230,55 +232,55 @@ def test_no_peer(rig):
     ok(rig.a, "node down 700")
 
 
-def test_late_peer(rig):
-    """A peer that comes late: a connect that waits for it gets through"""
+@test("A peer that comes late: a connect that waits for it gets through")
+def late_peer(rig):
     job = rig.a.spawn("node late 5000")
     rig.b = rig.vm("b", rig.hub.b, "usbroute")
     rig.b.start()
     rig.b.wait_ready()
     rig.echo()
-    tap.equal(job.wait(60)[0], 0, f"status: {job.output}{job.errors}")
+    equal(job.wait(60)[0], 0, f"status: {job.output}{job.errors}")
 
 
-def test_dropped_doorbells(rig):
-    """With half of all doorbells lost: slower, never stuck"""
+@test("With half of all doorbells lost: slower, never stuck")
+def dropped_doorbells(rig):
     for vm in (rig.a, rig.b):
         vm.check("echo 50 >/sys/module/usbroute/parameters/drop_doorbells")
     print("# " + ok(rig.a, "node rtt 5000 40").strip())
     ok(rig.a, "node pump 5000 4000000")
 
 
-def test_wrong_size(rig):
-    """Ends of different geometry: both values in the log and in the device node"""
+@test("Ends of different geometry: both values in the log and in the device node")
+def wrong_size(rig):
     rig.start(module_a="usbroute channels=8")
     wait_state(rig.a, "broken")
     wait_state(rig.b, "broken")
-    tap.equal(info(rig.a)[4:7], ["channels", "0x10", "0x8"])
-    tap.equal(info(rig.b)[4:7], ["channels", "0x8", "0x10"])
+    equal(info(rig.a)[4:7], ["channels", "0x10", "0x8"])
+    equal(info(rig.b)[4:7], ["channels", "0x8", "0x10"])
     rig.a.wait_console(r"link severed: peer's channels is 0x10, expected 0x8", 5)
     status, output = rig.a.run("node refused 7 2>&1")
-    tap.equal((status, "Protocol error" in output), (1, True), output)
+    equal((status, "Protocol error" in output), (1, True), output)
 
 
-def test_too_small(rig):
-    """A region the rings do not fit into: the node is there and tells both values"""
+@test("A region the rings do not fit into: the node is there and tells both values")
+def too_small(rig):
     rig.start(size="64K", module_b="usbroute ring_bytes=65536")
-    tap.equal(info(rig.b)[0], "broken")
-    tap.equal(info(rig.b)[4:7], ["geometry", "0x10000", "0x400"])
+    equal(info(rig.b)[0], "broken")
+    equal(info(rig.b)[4:7], ["geometry", "0x10000", "0x400"])
     rig.b.wait_console(r"cannot use this region.*65536.*expected 1024", 5)
-    tap.equal(info(rig.a)[0], "down")
+    equal(info(rig.a)[0], "down")
 
 
-def test_smallest(rig):
-    """The smallest region works: 64 KiB, rings of 1 KiB"""
+@test("The smallest region works: 64 KiB, rings of 1 KiB")
+def smallest(rig):
     rig.start(size="64K")
     rig.echo()
-    tap.equal(info(rig.a)[2:4], ["16", "1024"])
+    equal(info(rig.a)[2:4], ["16", "1024"])
     ok(rig.a, "node pump 5000 2000000", 120)
 
 
-def test_wrap(rig):
-    """Indices and generations that start near their wrap, guests of two processors"""
+@test("Indices and generations that start near their wrap, guests of two processors")
+def wrap(rig):
     near = "usbroute first_index=4294967000 first_generation=16777214"
     rig.start(size="1M", module_a=near, module_b=near, smp=2)
     rig.echo()
@@ -287,15 +289,15 @@ def test_wrap(rig):
     ok(rig.a, "node poll 5000")
 
 
-def test_kernel_quiet(rig):
-    """No guest's kernel complained in any of this"""
+@test("No guest's kernel complained in any of this")
+def kernel_quiet(rig):
     rig.stop()
-    tap.equal(FAILED_KERNEL, [], "complaints")
+    equal(FAILED_KERNEL, [], "complaints")
 
 
 if __name__ == "__main__":
     RIG = Rig()
     try:
-        tap.main(sys.modules[__name__], RIG)
+        sys.exit(tap.run(RIG))
     finally:
         RIG.stop()

@@ -12,10 +12,12 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..")]
 sys.dont_write_bytecode = True
 
 import tap              # noqa: E402
+from tap import equal, test, within  # noqa: E402
 from pair import Pair   # noqa: E402
 
 BYTES = 32 << 20
@@ -73,7 +75,7 @@ def attach(rig, selector=DISK):
     """Attach; the disk's name in the client VM, once its driver has it."""
     seen = len(rig.client.console)
     got, text = status(rig.client, f"usbroute attach {selector}")
-    tap.equal(got, 0, f"attach: {text.strip()!r}; status")
+    equal(got, 0, f"attach: {text.strip()!r}; status")
     if selector == KEYBOARD:
         return None
     return rig.client.wait_console(r"\[(sd[a-z]+)\] Attached SCSI", 30, seen).group(1)
@@ -92,50 +94,50 @@ def wait_no_ports(rig, seconds):
 
 def detach_all(rig):
     for port in ports(rig):
-        tap.equal(status(rig.client, f"usbroute detach {port['port']}")[0], 0, "detach's status")
-    tap.equal(ports(rig), [], "ports")
+        equal(status(rig.client, f"usbroute detach {port['port']}")[0], 0, "detach's status")
+    equal(ports(rig), [], "ports")
 
 
-def test_own_drivers(rig):
-    """Before anybody asks, the device VM's own drivers have the devices"""
+@test("Before anybody asks, the device VM's own drivers have the devices")
+def own_drivers(rig):
     rig.pair.__enter__()
     rig.pair.serve()
-    tap.equal(rig.driver(DISK), ["usb", "usb-storage"])
-    tap.equal(rig.driver(KEYBOARD), ["usb", "usbhid"])
+    equal(rig.driver(DISK), ["usb", "usb-storage"])
+    equal(rig.driver(KEYBOARD), ["usb", "usbhid"])
 
 
-def test_nothing_matches(rig):
-    """attach of what is not there: status 3, and nothing attached"""
+@test("attach of what is not there: status 3, and nothing attached")
+def nothing_matches(rig):
     got, text = status(rig.client, "usbroute attach 9-9")
-    tap.equal(got, 3, text)
-    tap.equal(ports(rig), [])
+    equal(got, 3, text)
+    equal(ports(rig), [])
 
 
-def test_two_devices(rig):
-    """Two devices at once on one link; the disk's bytes are right"""
+@test("Two devices at once on one link; the disk's bytes are right")
+def two_devices(rig):
     disk = attach(rig)
     attach(rig, KEYBOARD)
-    tap.equal(len(ports(rig)), 2, "ports")
+    equal(len(ports(rig)), 2, "ports")
     got = rig.client.check(f"sha256sum /dev/{disk}", 120).split()[0]
-    tap.equal(got, rig.sum(), "sha256 of the disk")
+    equal(got, rig.sum(), "sha256 of the disk")
 
 
-def test_busy(rig):
-    """attach of what is attached already: status 4"""
+@test("attach of what is attached already: status 4")
+def busy(rig):
     got, text = status(rig.client, f"usbroute attach {DISK}")
-    tap.equal(got, 4, text)
+    equal(got, 4, text)
 
 
-def test_detach(rig):
-    """detach frees the port; the device can be attached again, ten times"""
+@test("detach frees the port; the device can be attached again, ten times")
+def detach(rig):
     detach_all(rig)
     for _ in range(10):
         attach(rig)
         detach_all(rig)
 
 
-def test_serial(rig):
-    """attach by port= and by serial="""
+@test("attach by port= and by serial=")
+def serial(rig):
     listing = json.loads(rig.client.check("usbroute list --json"))["devices"]
     busid = next(d["busid"] for d in listing if f"{d['vendor']}:{d['product']}" == DISK)
     for selector in (f"port={busid}", "serial=UR0001"):
@@ -143,8 +145,8 @@ def test_serial(rig):
         detach_all(rig)
 
 
-def test_detach_under_load(rig):
-    """detach while a program reads: it gets an error, nothing hangs, attach works again"""
+@test("detach while a program reads: it gets an error, nothing hangs, attach works again")
+def detach_under_load(rig):
     disk = attach(rig)
     reader = rig.client.spawn(f"while dd if=/dev/{disk} of=/dev/null bs=64k iflag=direct; do :; done 2>&1")
     time.sleep(0.5)     # in the middle of it
@@ -154,8 +156,8 @@ def test_detach_under_load(rig):
     detach_all(rig)
 
 
-def test_unplug(rig):
-    """The device pulled out while a program reads: it gets an error, the port is free"""
+@test("The device pulled out while a program reads: it gets an error, the port is free")
+def unplug(rig):
     disk = attach(rig)
     reader = rig.client.spawn(f"while dd if=/dev/{disk} of=/dev/null bs=64k iflag=direct; do :; done 2>&1")
     time.sleep(0.5)
@@ -167,24 +169,24 @@ def test_unplug(rig):
                                   "serial": "UR0001"})
 
 
-def test_serve_restarts(rig):
-    """serve ended by SIGTERM gives the devices back; started again it serves again"""
+@test("serve ended by SIGTERM gives the devices back; started again it serves again")
+def serve_restarts(rig):
     rig.pair.server.kill("TERM")
-    tap.equal(rig.pair.server.wait(20)[0], 0, f"serve: {rig.pair.server.errors}; status")
-    tap.equal(rig.driver(KEYBOARD), ["usb", "usbhid"])
+    equal(rig.pair.server.wait(20)[0], 0, f"serve: {rig.pair.server.errors}; status")
+    equal(rig.driver(KEYBOARD), ["usb", "usbhid"])
     got, text = status(rig.client, "usbroute list")
-    tap.equal(got, 4, text)
+    equal(got, 4, text)
     rig.pair.serve()
     attach(rig, KEYBOARD)
     rig.pair.server.kill("TERM")
     rig.pair.server.wait(20)
-    tap.equal(rig.driver(KEYBOARD), ["usb", "usbhid"])
+    equal(rig.driver(KEYBOARD), ["usb", "usbhid"])
     wait_no_ports(rig, 5)
     rig.pair.serve()
 
 
-def test_client_killed(rig):
-    """The client VM killed while it reads: within 2 s the device can be had again"""
+@test("The client VM killed while it reads: within 2 s the device can be had again")
+def client_killed(rig):
     disk = attach(rig)
     rig.client.spawn(f"dd if=/dev/{disk} of=/dev/null bs=64k iflag=direct")
     time.sleep(0.3)
@@ -195,18 +197,18 @@ def test_client_killed(rig):
         state = rig.device.check("cat /sys/bus/usb/drivers/usbip-host/*/usbip_status").split()
         if state == ["1"]:
             break
-        tap.within(time.monotonic() - start, 2, f"usbip_status {state}, expected 1")
+        within(time.monotonic() - start, 2, f"usbip_status {state}, expected 1")
     rig.pair.client = rig.pair.make_client()
     rig.client.start()
     rig.client.wait_ready()
     disk = attach(rig)
     got = rig.client.check(f"sha256sum /dev/{disk}", 120).split()[0]
-    tap.equal(got, rig.sum(), "sha256 of the disk")
+    equal(got, rig.sum(), "sha256 of the disk")
     detach_all(rig)
 
 
-def test_device_killed(rig):
-    """The device VM killed while the client reads: an I/O error, the device gone within 2 s"""
+@test("The device VM killed while the client reads: an I/O error, the device gone within 2 s")
+def device_killed(rig):
     disk = attach(rig)
     reader = rig.client.spawn(f"while dd if=/dev/{disk} of=/dev/null bs=64k iflag=direct; do :; done 2>&1")
     time.sleep(0.3)
@@ -215,32 +217,32 @@ def test_device_killed(rig):
     start = time.monotonic()
     reader.wait(20)
     wait_no_ports(rig, 3)
-    tap.within(time.monotonic() - start, 2.5, "the device's end in the client VM")
+    within(time.monotonic() - start, 2.5, "the device's end in the client VM")
     rig.pair.device = rig.pair.make_device()
     rig.device.start()
     rig.device.wait_ready()
     rig.pair.serve()
     disk = attach(rig)
     got = rig.client.check(f"sha256sum /dev/{disk}", 120).split()[0]
-    tap.equal(got, rig.sum(), "sha256 of the disk")
+    equal(got, rig.sum(), "sha256 of the disk")
     detach_all(rig)
 
 
-def test_no_peer(rig):
-    """With no device VM: status 5 after the time given"""
+@test("With no device VM: status 5 after the time given")
+def no_peer(rig):
     rig.device.kill()
     got, text = status(rig.client, "usbroute list --timeout 1")
-    tap.equal(got, 5, text)
+    equal(got, 5, text)
 
 
-def test_kernel_quiet(rig):
-    """No guest's kernel complained in any of this"""
-    tap.equal(rig.pair.complaints() + rig.complaints, [], "complaints")
+@test("No guest's kernel complained in any of this")
+def kernel_quiet(rig):
+    equal(rig.pair.complaints() + rig.complaints, [], "complaints")
 
 
 if __name__ == "__main__":
     RIG = Rig()
     try:
-        tap.main(sys.modules[__name__], RIG)
+        sys.exit(tap.run(RIG))
     finally:
         RIG.stop()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""TAP for the tests of the hub: @test("text") registers, run() prints."""
+"""TAP for the tests in Python: @test("text") registers, run() prints.
+
+What run() is given, each test gets.
+"""
 
 import traceback
 
@@ -18,7 +21,7 @@ def test(text):
     return register
 
 
-def equal(got, expected, what):
+def equal(got, expected, what="value"):
     if got != expected:
         raise AssertionError(f"{what}: expected {expected!r}, got {got!r}")
 
@@ -28,22 +31,27 @@ def contains(text, part, what):
         raise AssertionError(f"{what}: expected {part!r} in {text!r}")
 
 
-def run_one(number, text, function):
+def within(seconds, limit, what):
+    if seconds > limit:
+        raise AssertionError(f"{what}: took {seconds:.2f} s, expected at most {limit}")
+
+
+def run_one(number, text, function, arguments):
     try:
-        function()
+        function(*arguments)
     except Skip as skip:
         print(f"ok {number} - {text} # SKIP {skip}", flush=True)
     except Exception:
-        print(f"not ok {number} - {text}")
         for line in traceback.format_exc().splitlines():
-            print(f"# {line}", flush=True)
+            print(f"# {line}")
+        print(f"not ok {number} - {text}", flush=True)
         return False
     else:
         print(f"ok {number} - {text}", flush=True)
     return True
 
 
-def run():
+def run(*arguments):
     print(f"1..{len(TESTS)}", flush=True)
-    results = [run_one(i, *t) for i, t in enumerate(TESTS, 1)]
+    results = [run_one(i, *t, arguments) for i, t in enumerate(TESTS, 1)]
     return 0 if all(results) else 1
