@@ -22,3 +22,7 @@ $(KMOD): $(KMOD_SRC) $(KMOD_CORE) mk/kmod.mk | $(KMOD_HEADERS)
 kmod: $(KMOD)
 
 .PHONY: kmod
+
+SUITES += kmod
+suite-kmod = tests/kmod/build
+suite-kmod.deps = $(BUILD_DIR)/guest/amd64/version
