@@ -25,7 +25,7 @@ from checks import CHECKS, CheckError   # noqa: E402
 from disk import DiskError              # noqa: E402
 from pair import Pair                   # noqa: E402
 from show import Show                   # noqa: E402
-from vm import VmError                  # noqa: E402
+from vm import VmError, likely_cause    # noqa: E402
 
 
 def parse(arguments):
@@ -111,15 +111,31 @@ def detach(show, pair):
     show.say("the client sent {} bytes and got {}, with {} doorbells out and {} in".format(*counters))
 
 
+def tell(show, pair):
+    """What the guests last said, and which of them is gone."""
+    for vm in (pair.device, pair.client):
+        end = "" if vm.exit_status is None else f", and QEMU has ended (status {vm.exit_status})"
+        show.say(f"{vm.name} VM's last console lines{end}:")
+        show.say("\n".join("  " + line for line in vm.console[-6:]))
+        cause = likely_cause(vm.console)
+        if cause:
+            show.say(f"  likely cause: {cause}")
+
+
 def demo(show, options, directory):
     show.step(f"Make ready: {options.device}")
     check = CHECKS[options.device](show, directory, options)
     with Pair(devices=check.arguments(), size=options.size, xhci=check.xhci,
               client_modules=check.modules, boot=False) as pair:
-        boot(show, check, pair)
-        attach(show, check, pair)
-        check.run(pair.client, pair.device)
-        detach(show, pair)
+        try:
+            boot(show, check, pair)
+            attach(show, check, pair)
+            check.run(pair.client, pair.device)
+            detach(show, pair)
+        except CheckError:      # a VmError brings the console lines itself
+            show.done()
+            tell(show, pair)
+            raise
     show.step("The host looks at what came out")
     check.after()
     return check.result()

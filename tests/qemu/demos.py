@@ -7,6 +7,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,35 @@ def bad_images():
         refuses(r"1048676 bytes, expected a multiple of 512", "--disk", image.name)
         image.truncate(1 << 20)
         refuses(r"WRITE=1: none of .* would damage", "--disk", image.name, "--write")
+
+
+def qemu_of(parent, word):
+    """The process id of the demo's QEMU whose command line has `word`."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as command, open(f"/proc/{pid}/stat", "rb") as stat:
+                mine = int(stat.read().rpartition(b")")[2].split()[1]) == parent
+                if mine and word in command.read():
+                    return int(pid)
+        except OSError:
+            continue
+    raise AssertionError(f"the demo has no QEMU with {word!r}")
+
+
+@test("The device VM dies in the middle: the last line names the step, before it the console")
+def dies():
+    with subprocess.Popen([sys.executable, DEMO], text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if line.startswith("[5]"):
+                os.kill(qemu_of(process.pid, b"qemu-xhci"), signal.SIGKILL)
+        status = process.wait(60)
+    equal(status, 1, "status")
+    assert lines[-1].startswith("demo: FAILED in step 5 (The client VM reads the whole disk):"), lines[-1]
+    assert any("device VM.s last console lines, and QEMU has ended (status -9)" in x.replace("'", ".") for x in lines), "\n".join(lines)
+    print("# " + lines[-1])
 
 
 if __name__ == "__main__":
