@@ -186,7 +186,9 @@ static bool look(struct ur_link *l, u32 c)
 	} else if (!current || ch->peer == UR_CHANNEL_IDLE) {
 		return meet_new_call(l, c, word);
 	}
-	if (!current || !is_one_of(state, may_follow[ch->peer]))
+	/* A caller that says HALF saw our OPEN, so not before we answered. */
+	if (!current || !is_one_of(state, may_follow[ch->peer]) ||
+	    (state == UR_CHANNEL_HALF && ch->own == UR_CHANNEL_IDLE))
 		return sever_word(l, UR_FAULT_MOVE, c, word);
 	if (state == ch->peer)
 		return false;
@@ -269,7 +271,7 @@ static struct ur_channel *enter(struct ur_link *l, struct ur_ticket t)
 	if (t.life == 0 || ch->life != t.life || l->state != UR_LINK_UP)
 		return NULL;
 	look(l, t.channel);
-	if (ch->life != t.life)
+	if (ch->life != t.life || ur_link_peer_restarted(l))
 		return NULL;
 	return ch;
 }
@@ -325,12 +327,21 @@ void ur_channel_refuse(struct ur_link *l, u32 channel)
 	l->counters.refusals++;
 }
 
+/* The rings of a call belong to this generation only once it was accepted. */
+static bool was_opened(const struct ur_channel *ch)
+{
+	return !is_one_of(ch->peer,
+			  ONE(UR_CHANNEL_IDLE) | ONE(UR_CHANNEL_REFUSED));
+}
+
 int ur_channel_shut(struct ur_link *l, struct ur_ticket t)
 {
 	struct ur_channel *ch = enter(l, t);
 
 	if (!ch)
 		return UR_PEER_RESET;
+	if (!was_opened(ch))
+		return UR_BUG_STATE;
 	if (ch->own != UR_CHANNEL_HALF)
 		publish_state(l, t.channel, UR_CHANNEL_HALF);
 	return 0;
@@ -338,9 +349,7 @@ int ur_channel_shut(struct ur_link *l, struct ur_ticket t)
 
 static bool has_unread(struct ur_channel *ch)
 {
-	if (is_one_of(ch->peer, ONE(UR_CHANNEL_IDLE) | ONE(UR_CHANNEL_REFUSED)))
-		return false;
-	return ur_consumer_data(&ch->rx) != 0;
+	return was_opened(ch) && ur_consumer_data(&ch->rx) != 0;
 }
 
 void ur_channel_close(struct ur_link *l, struct ur_ticket t, bool abort)
@@ -425,6 +434,8 @@ int ur_channel_publish(struct ur_link *l, struct ur_ticket t, u32 bytes)
 
 	if (t.life == 0 || ch->life != t.life)
 		return UR_PEER_RESET;
+	if (ch->own == UR_CHANNEL_HALF) /* `produced` is final */
+		return UR_PEER_CLOSED;
 	count_bell(l, ur_producer_publish(&ch->tx, bytes));
 	l->counters.bytes_sent += bytes;
 	l->counters.publishes++;
@@ -441,11 +452,12 @@ static int armed(int there, u32 low)
 	return (u32)there >= low ? 0 : UR_TRY_AGAIN;
 }
 
+/* At most half a ring at either end, or both could wait for each other. */
 static u32 clamp_low(u32 low, u32 ring_bytes)
 {
 	if (low == 0)
 		return 1;
-	return low < ring_bytes ? low : ring_bytes;
+	return low < ring_bytes / 2 ? low : ring_bytes / 2;
 }
 
 int ur_channel_arm_room(struct ur_link *l, struct ur_ticket t, u32 low)
@@ -472,11 +484,14 @@ int ur_channel_data(struct ur_link *l, struct ur_ticket t, u32 want,
 
 	if (!ch || ch->peer == UR_CHANNEL_RESET)
 		return UR_PEER_RESET;
-	if (is_one_of(ch->peer, ONE(UR_CHANNEL_IDLE) | ONE(UR_CHANNEL_REFUSED)))
+	if (!was_opened(ch))
 		return UR_BUG_STATE;
 	n = checked_data(l, t, ch, ur_consumer_data(&ch->rx));
-	if (n == 0)
-		return is_one_of(ch->peer, FINAL) ? 0 : UR_TRY_AGAIN;
+	if (n == 0 && !is_one_of(ch->peer, FINAL))
+		return UR_TRY_AGAIN;
+	/* A restarting peer's clean `produced` must not end a stream early. */
+	if (n == 0 && ur_link_peer_restarted(l))
+		return UR_PEER_RESET;
 	if (n > 0 && (u32)n > want)
 		n = (int)want;
 	if (n > 0)
@@ -488,7 +503,8 @@ int ur_channel_release(struct ur_link *l, struct ur_ticket t, u32 bytes)
 {
 	struct ur_channel *ch = &l->channels[t.channel];
 
-	if (t.life == 0 || ch->life != t.life)
+	/* After a restart `produced` may have been a clean 0 near the wrap. */
+	if (t.life == 0 || ch->life != t.life || ur_link_peer_restarted(l))
 		return UR_PEER_RESET;
 	count_bell(l, ur_consumer_release(&ch->rx, bytes));
 	l->counters.bytes_received += bytes;
@@ -503,6 +519,8 @@ int ur_channel_arm_data(struct ur_link *l, struct ur_ticket t, u32 low)
 
 	if (!ch || ch->peer == UR_CHANNEL_RESET)
 		return UR_PEER_RESET;
+	if (!was_opened(ch))
+		return UR_BUG_STATE;
 	if (is_one_of(ch->peer, FINAL))
 		return 0;
 	low = clamp_low(low, ch->rx.ring_bytes);

@@ -54,7 +54,10 @@ int ur_channel_accept(struct ur_link *l, u32 channel, struct ur_ticket *t)
 /* Refuse the call on `channel`, if there still is one. */
 void ur_channel_refuse(struct ur_link *l, u32 channel);
 
-/* No more bytes from us. The peer reads what is there, then end of stream. */
+/*
+ * No more bytes from us. The peer reads what is there, then end of stream.
+ * UR_BUG_STATE: our call was not accepted (yet).
+ */
 int ur_channel_shut(struct ur_link *l, struct ur_ticket t) ur_must_check;
 
 /*
@@ -70,7 +73,10 @@ void ur_channel_close(struct ur_link *l, struct ur_ticket t, bool abort);
 int ur_channel_room(struct ur_link *l, struct ur_ticket t, u32 want,
 		    struct ur_span spans[2]) ur_must_check;
 
-/* PRODUCER: `bytes` of the spans are filled. UR_PEER_RESET: too late. */
+/*
+ * PRODUCER: `bytes` of the spans are filled. UR_PEER_RESET: too late.
+ * UR_PEER_CLOSED: too late, we shut meanwhile.
+ */
 int ur_channel_publish(struct ur_link *l, struct ur_ticket t, u32 bytes)
 	ur_must_check;
 

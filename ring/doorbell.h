@@ -59,7 +59,7 @@ static inline void ur_spin_learn(struct ur_spin *s, bool found)
 	u32 floor = s->limit / 16;
 
 	if (found)
-		s->budget = s->budget > s->limit / 2 ? s->limit : s->budget * 2 + 1;
+		s->budget = s->budget >= s->limit / 2 ? s->limit : s->budget * 2 + 1;
 	else
 		s->budget = s->budget / 2 > floor ? s->budget / 2 : floor;
 }

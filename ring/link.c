@@ -86,7 +86,7 @@ void ur_link_declare_down(void *outbox)
 	ur_fence(); /* before the survivor is rung */
 }
 
-static bool peer_restarted(const struct ur_link *l)
+bool ur_link_peer_restarted(const struct ur_link *l)
 {
 	return ur_load_acquire(&l->peer->epoch) != l->peer_epoch;
 }
@@ -97,7 +97,8 @@ void ur_link_sever(struct ur_link *l, u32 number, u32 channel, u32 got, u32 want
 	 * A restarting peer clears its words after its epoch, so a word that
 	 * cannot be true may only mean that we have not looked yet.
 	 */
-	if (l->state == UR_LINK_BROKEN || peer_restarted(l))
+	ur_fence(); /* header words were loaded without order */
+	if (l->state == UR_LINK_BROKEN || ur_link_peer_restarted(l))
 		return;
 	ur_channels_end(l);
 	l->state = UR_LINK_BROKEN;
@@ -123,10 +124,13 @@ static void meet_epoch(struct ur_link *l, u32 epoch)
 	l->bell = true;
 	if (epoch == 0)
 		return;
-	if (ur_header_check(l->peer, &l->geometry, !l->end, &fault) < 0)
-		ur_link_sever(l, fault.number, 0, fault.got, fault.want);
-	else
+	if (ur_header_check(l->peer, &l->geometry, !l->end, &fault) == 0) {
 		ur_store_release(&l->own->seen, epoch);
+		return;
+	}
+	ur_link_sever(l, fault.number, 0, fault.got, fault.want);
+	if (l->state != UR_LINK_BROKEN) /* it restarted: the next look's matter */
+		l->peer_epoch = 0;
 }
 
 static void meet_seen(struct ur_link *l, u32 seen)

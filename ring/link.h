@@ -100,6 +100,12 @@ bool ur_link_look(struct ur_link *l);
 /* Every channel ends, the peer is told `number`; BROKEN until a new epoch. */
 void ur_link_sever(struct ur_link *l, u32 number, u32 channel, u32 got, u32 want);
 
+/*
+ * For ring/ only: is the peer's epoch another than the one last handled? Then
+ * its other words may have been cleaned already, and say nothing.
+ */
+bool ur_link_peer_restarted(const struct ur_link *l);
+
 /* Does the owner have to ring the doorbell? Clears the wish. */
 bool ur_link_take_bell(struct ur_link *l) ur_must_check;
 

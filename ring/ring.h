@@ -73,8 +73,9 @@ void ur_producer_spans(const struct ur_producer *p, u32 bytes,
 bool ur_producer_publish(struct ur_producer *p, u32 bytes) ur_must_check;
 
 /*
- * PRODUCER: ask for a doorbell once `low` bytes of room (1..ring_bytes) are
- * there, and look again. Sleep only if the result is below `low`.
+ * PRODUCER: ask for a doorbell once `low` bytes of room are there, and look
+ * again. Sleep only if the result is below `low`, which is 1..ring_bytes / 2:
+ * with more, both ends could wait for each other.
  */
 int ur_producer_arm(struct ur_producer *p, u32 low) ur_must_check;
 
