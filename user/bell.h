@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The doorbell of a link between processes, from the side of one end.
+ *
+ * Who waits takes a ticket, looks at what it waits for, and waits with that
+ * ticket: a doorbell rung in between ends the wait at once.
+ *
+ *      futex      the ringer counts in `bell` of its own outbox and wakes that
+ *                 word; all who wait do so on the peer's word
+ *      eventfds   one of those who wait pumps: it polls the eventfd, empties it
+ *                 and ends everybody's turn; the others wait for the turn's end
+ */
+#ifndef UR_BELL_H
+#define UR_BELL_H
+
+#include "link.h"
+
+struct ur_bell {
+	ur_shm32 *own;		/* our bell word */
+	const ur_shm32 *peer;	/* the peer's */
+	int ring_fd;		/* -1: futex */
+	int wait_fd;
+	u32 rung;		/* what our word says; never read back */
+	u32 heard;		/* what the peer's word said last */
+	u32 turn;		/* futex of this process only */
+	bool pumped;		/* a thread polls wait_fd */
+	u32 loss_percent;
+	u32 random;
+	u64 sent;
+	u64 received;
+	u64 lost;
+};
+
+/* Duplicates the eventfds, if there are two. Returns 0 or a negative errno. */
+int ur_bell_open(struct ur_bell *b, struct ur_header_shm *own,
+		 const struct ur_header_shm *peer, int ring_fd, int wait_fd)
+	ur_must_check;
+void ur_bell_close(struct ur_bell *b);
+
+/* LOCKED: count a doorbell of ours. False: the test knob loses it. */
+bool ur_bell_count(struct ur_bell *b) ur_must_check;
+
+/* UNLOCKED: wake the peer. */
+void ur_bell_ring(struct ur_bell *b);
+
+/* LOCKED: a ticket for ur_bell_wait(). */
+u32 ur_bell_ticket(struct ur_bell *b) ur_must_check;
+
+/* LOCKED: become the pump, if there has to be one and is none. */
+bool ur_bell_take_pump(struct ur_bell *b) ur_must_check;
+
+/* UNLOCKED: returns 0, also when the time is up or for nothing, or -EINTR. */
+int ur_bell_wait(struct ur_bell *b, u32 ticket, u64 timeout_ns) ur_must_check;
+
+/* UNLOCKED: the same for the pump; 1: a doorbell was there. */
+int ur_bell_pump(struct ur_bell *b, u64 timeout_ns) ur_must_check;
+
+/* LOCKED: no longer the pump; wakes the others. Takes the pump's result. */
+void ur_bell_leave_pump(struct ur_bell *b, int pumped);
+
+/*
+ * Wake everyone of this process who waits. With a futex it reaches only who
+ * already waits in the kernel, so the caller repeats it until they all left.
+ */
+void ur_bell_kick(struct ur_bell *b);
+
+#endif
