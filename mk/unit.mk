@@ -39,6 +39,7 @@ $(foreach t,doorbell layout ring channel channel_bytes link,\
 $(foreach t,open streams waits threads processes,\
 	$(eval $(call link_test,san,$(SAN_WAY),user/$(t),$(LINK_SRC))))
 $(eval $(call link_test,san,$(SAN_WAY),evil/hostile,$(RING_SRC)))
+$(eval $(call link_test,san,$(SAN_WAY),evil/binding,$(LINK_SRC)))
 $(eval $(call link_test,hooked,$(HOOKED_WAY),evil/cut,$(RING_SRC)))
 $(eval $(call link_test,san,$(SAN_WAY),loop/loop,$(LINK_SRC)))
 $(eval $(call link_test,plain,$(PLAIN_WAY),loop/two_threads,$(RING_SRC)))
@@ -53,7 +54,8 @@ EACH_TEST = s=0; for t in $(1); do CMOCKA_MESSAGE_OUTPUT=TAP $$t || s=1; done; e
 
 suite-unit-ring.deps = $(patsubst %,$(BUILD_DIR)/tests/san-%,\
 	doorbell layout ring channel channel_bytes link)
-suite-evil.deps = $(BUILD_DIR)/tests/san-hostile $(BUILD_DIR)/tests/hooked-cut
+suite-evil.deps = $(BUILD_DIR)/tests/hooked-cut \
+	$(patsubst %,$(BUILD_DIR)/tests/san-%,hostile binding)
 suite-tsan.deps = $(patsubst %,$(BUILD_DIR)/tests/tsan-%,two_threads threads waits)
 suite-loop.deps = $(BUILD_DIR)/tests/san-loop $(BUILD_DIR)/tests/plain-two_threads
 suite-user.deps = $(patsubst %,$(BUILD_DIR)/tests/san-%,\
