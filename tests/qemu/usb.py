@@ -17,8 +17,9 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..")]
 sys.dont_write_bytecode = True
 
 import tap              # noqa: E402
-from tap import equal, test, within  # noqa: E402
-from pair import Pair   # noqa: E402
+from tap import Skip, equal, test, within  # noqa: E402
+from vm import BUILD, Vm  # noqa: E402
+from pair import CLIENT_MODULES, Pair, link_arguments   # noqa: E402
 
 BYTES = 32 << 20
 DISK, KEYBOARD = "46f4:0001", "0627:0001"
@@ -233,6 +234,23 @@ def no_peer(rig):
     rig.device.kill()
     got, text = status(rig.client, "usbroute list --timeout 1")
     equal(got, 5, text)
+
+
+@test("An arm64 client VM uses the disk of the amd64 device VM")
+def two_processors(rig):
+    if not os.path.exists(os.path.join(BUILD, "guest", "arm64", "initramfs.cpio.gz")):
+        raise Skip("no arm64 image; `make images ARCH=arm64` makes it")
+    rig.complaints += rig.pair.complaints()
+    rig.pair.__exit__()
+    rig.pair = rig.new_pair()
+    rig.pair.client = Vm("client", arch="arm64", modules=CLIENT_MODULES + ["usb-storage", "sd_mod"],
+                         args=link_arguments(rig.pair.hub.a))
+    rig.pair.__enter__()
+    rig.pair.serve()
+    equal(rig.client.check("uname -m").strip(), "aarch64")
+    disk = attach(rig)
+    equal(rig.client.check(f"sha256sum /dev/{disk}", 120).split()[0], rig.sum(), "sha256 of the disk")
+    detach_all(rig)
 
 
 @test("No guest's kernel complained in any of this")
