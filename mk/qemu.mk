@@ -43,7 +43,9 @@ demo-ready: $$(QEMU_READY)
 
 .PHONY: demo demo-ready
 
-SLOW_SUITES += qemu-node qemu-evil qemu-usb qemu-demo
+SLOW_SUITES += qemu-node qemu-evil qemu-usb qemu-survive qemu-demo
+suite-qemu-survive = tests/qemu/survive.py
+suite-qemu-survive.deps = $(QEMU_READY)
 suite-qemu-evil = tests/qemu/evil.py
 suite-qemu-evil.deps = $(QEMU_READY)
 suite-qemu-node = tests/qemu/node.py

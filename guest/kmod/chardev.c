@@ -110,6 +110,18 @@ static int newborn_install(struct newborn *nb, u32 flags)
 	return nb->fd;
 }
 
+/* The end of CONNECT and ACCEPT: the descriptor, or everything undone. */
+static int newborn_finish(struct newborn *nb, int err, u32 flags,
+			  void __user *user, const void *arg, size_t bytes)
+{
+	if (!err && copy_to_user(user, arg, bytes))
+		err = -EFAULT;
+	if (!err)
+		return newborn_install(nb, flags);
+	newborn_drop(nb);
+	return err;
+}
+
 /* ---- CONNECT ------------------------------------------------------------- */
 
 static long jiffies_of(u32 timeout_ms)
@@ -182,13 +194,7 @@ static int ioctl_connect(struct ur_open *open, void __user *user)
 	if (err)
 		return err;
 	err = call(open->node, &arg, nb.sock);
-	if (!err && copy_to_user(user, &arg, sizeof(arg)))
-		err = -EFAULT;
-	if (err) {
-		newborn_drop(&nb);
-		return err;
-	}
-	return newborn_install(&nb, arg.flags);
+	return newborn_finish(&nb, err, arg.flags, user, &arg, sizeof(arg));
 }
 
 /* ---- LISTEN and ACCEPT --------------------------------------------------- */
@@ -257,13 +263,7 @@ static int ioctl_accept(struct ur_open *open, void __user *user)
 	if (left < 0)
 		err = -EINTR;
 	arg.service = open->listener.service;
-	if (!err && copy_to_user(user, &arg, sizeof(arg)))
-		err = -EFAULT;
-	if (err) {
-		newborn_drop(&nb);
-		return err;
-	}
-	return newborn_install(&nb, arg.flags);
+	return newborn_finish(&nb, err, arg.flags, user, &arg, sizeof(arg));
 }
 
 /* ---- the file ------------------------------------------------------------ */
