@@ -77,10 +77,18 @@ static void must_read(int fd, void *to, size_t n)
 
 static void must_write(int fd, const void *from, size_t n)
 {
-	ssize_t put = write(fd, from, n);
+	const char *at = from;
+	size_t left = n;
 
-	if (put != (ssize_t)n)
-		err(1, "write: expected %zu, got %zd", n, put);
+	/* A part is written when the stream ends meanwhile; then it says why. */
+	while (left) {
+		ssize_t put = write(fd, at, left);
+
+		if (put < 0)
+			err(1, "write: %zu of %zu bytes left", left, n);
+		at += put;
+		left -= (size_t)put;
+	}
 }
 
 /* ---- serving ------------------------------------------------------------- */
