@@ -468,7 +468,6 @@ int ur_channel_arm_room(struct ur_link *l, struct ur_ticket t, u32 low)
 	if (n < 0)
 		return n;
 	low = clamp_low(low, ch->tx.ring_bytes);
-	l->counters.stalls_room++;
 	n = armed(checked_room(l, t, ch, ur_producer_arm(&ch->tx, low)), low);
 	if (n == UR_TRY_AGAIN && look(l, t.channel))
 		return 0;
@@ -524,7 +523,6 @@ int ur_channel_arm_data(struct ur_link *l, struct ur_ticket t, u32 low)
 	if (is_one_of(ch->peer, FINAL))
 		return 0;
 	low = clamp_low(low, ch->rx.ring_bytes);
-	l->counters.stalls_data++;
 	n = armed(checked_data(l, t, ch, ur_consumer_arm(&ch->rx, low)), low);
 	if (n == UR_TRY_AGAIN && look(l, t.channel))
 		return 0;

@@ -53,8 +53,8 @@ struct ur_counters {
 	u64 releases;
 	u64 doorbells;		/* wanted: the peer asked, or a state changed */
 	u64 suppressed;		/* publishes and releases that needed none */
-	u64 stalls_room;	/* we armed for room */
-	u64 stalls_data;	/* we armed for data */
+	u64 stalls_room;	/* the owner slept for room; it counts */
+	u64 stalls_data;	/* the owner slept for data; it counts */
 	u64 looks;
 	u64 calls;
 	u64 accepts;

@@ -145,6 +145,14 @@ static bool spin(struct ur_stream *s, enum ur_direction d)
 	return found;
 }
 
+static void count_stall(struct ur_file_link *l, enum ur_direction d)
+{
+	if (d == UR_SENDING)
+		l->core.counters.stalls_room++;
+	else
+		l->core.counters.stalls_data++;
+}
+
 /* 0: try again. */
 static int wait_to_go_on(struct ur_stream *s, enum ur_direction d, size_t want,
 			 u64 deadline)
@@ -160,8 +168,10 @@ static int wait_to_go_on(struct ur_stream *s, enum ur_direction d, size_t want,
 	if (want < w.low)
 		w.low = (u32)want;
 	ur_wait_lock(s->link);
-	if (!spin(s, d) && ur_stream_arm(s, d, w.low) == UR_TRY_AGAIN)
+	if (!spin(s, d) && ur_stream_arm(s, d, w.low) == UR_TRY_AGAIN) {
+		count_stall(s->link, d);
 		n = ur_wait_until(s->link, &w.wait);
+	}
 	ur_wait_unlock(s->link);
 	return n;
 }

@@ -102,7 +102,7 @@ static int of_probe(struct platform_device *pdev)
 	uo->node = ur_node_create(&pdev->dev, &b);
 	if (IS_ERR(uo->node))
 		return PTR_ERR(uo->node);
-	err = request_irq(uo->irq, of_interrupt, 0, dev_name(&pdev->dev), uo);
+	err = request_irq(uo->irq, of_interrupt, 0, uo->node->binding.name, uo);
 	if (err) {
 		ur_node_remove(uo->node);
 		return err;

@@ -110,7 +110,8 @@ static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *ids)
 		err = PTR_ERR(up->node);
 		goto no_node;
 	}
-	err = request_irq(up->irq, pci_interrupt, 0, binding.name, up);
+	/* The name is kept, not copied. */
+	err = request_irq(up->irq, pci_interrupt, 0, up->node->binding.name, up);
 	if (err)
 		goto no_irq;
 	pci_set_drvdata(pdev, up);

@@ -131,11 +131,17 @@ static bool room_moved(struct ur_socket *us)
 	return ur_channel_room_moved(&us->node->link, us->ticket, us->tx.low);
 }
 
-static int arm_locked(struct ur_socket *us, arm_fn *arm, u32 low)
+static int arm_locked(struct ur_socket *us, struct ur_sleeper *s, arm_fn *arm,
+		      u32 low)
 {
 	unsigned long flags = ur_node_lock(us->node);
+	struct ur_counters *counters = &us->node->link.counters;
 	int n = arm(&us->node->link, us->ticket, low);
 
+	if (n == UR_TRY_AGAIN && s == &us->rx)
+		counters->stalls_data++;
+	else if (n == UR_TRY_AGAIN)
+		counters->stalls_room++;
 	ur_node_unlock(us->node, flags);
 	return n;
 }
@@ -156,7 +162,7 @@ static int wait_for(struct ur_socket *us, struct ur_sleeper *s, arm_fn *arm,
 	if (spin(s, s == &us->rx ? data_moved : room_moved, us))
 		return 0;
 	prepare_to_wait(&s->wait, &entry, TASK_INTERRUPTIBLE);
-	if (arm_locked(us, arm, low) == UR_TRY_AGAIN) {
+	if (arm_locked(us, s, arm, low) == UR_TRY_AGAIN) {
 		if (signal_pending(current))
 			err = sock_intr_errno(*timeo);
 		else

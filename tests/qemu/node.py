@@ -87,6 +87,12 @@ def up(rig):
     equal(info(rig.b), "up B 16 262144 none 0 0 open 0".split())
 
 
+@test("The interrupt carries the link's name, and has come")
+def interrupt(rig):
+    line = ok(rig.a, "grep -c 'ivshmem 0000:00:' /proc/interrupts")
+    equal(line.strip(), "1", "lines of /proc/interrupts with the link's name")
+
+
 @test("A call to a service nobody serves is refused")
 def refused(rig):
     ok(rig.a, "node refused 7")

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A USB disk of one guest used in another, beside its rivals.
+
+    routed      device VM, usbip-host, usbroute.ko ==== link ==== usbroute.ko, vhci-hcd, client VM
+    usbip_tcp   device VM, usbip-host, virtio-net ==== cable ==== virtio-net, vhci-hcd, client VM
+    local       device VM alone: what neither can beat
+
+Each has guests of its own, all of one image, with the same disk (usb-storage on
+qemu-xhci, its bytes in memory), memory and kernel parameters; device VMs on the
+first core, client VMs on the last. All run at once, one is measured at a time,
+in turn. Prints one JSON object a line for each number.
+
+usage: vms.py [RUNS [SECONDS]]
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TOP, "tests", "qemu"))
+sys.dont_write_bytecode = True
+from pair import Pair           # noqa: E402
+from vm import BUILD, Cable, Vm     # noqa: E402
+
+IMAGE = os.path.join(BUILD, "bench", "guest.cpio.gz")
+DISK_BYTES = 32 << 20
+SELECTOR = "46f4:0001"      # QEMU's usb-storage
+BUSID = "2-1"               # its place: SuperSpeed ports are bus 2
+TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
+
+# case: direction, bytes of a request
+CASES = {
+    "vm_read64k": ("read", 65536),
+    "vm_read512": ("read", 512),
+    "vm_write64k": ("write", 65536),
+}
+PDU_BYTES = 48              # USB/IP's header, one in each direction for a URB
+CBW_BYTES = 31              # usb-storage's command, the payload of a request's first URB
+
+# In a guest: its counters, a line each: name, value.
+SNAPSHOT = r"""
+awk '$1 == "ctxt" { print "switches", $2 } $1 == "intr" { print "interrupts", $2 }' /proc/stat
+n=0
+for d in /sys/bus/pci/devices/*; do
+	[ "$(cat $d/vendor)" = 0x1af4 ] || continue # ivshmem or virtio
+	for i in $d/msi_irqs/*; do
+		n=$((n + $(cat /sys/kernel/irq/${i##*/}/per_cpu_count)))
+	done
+done
+echo link_interrupts $n
+cd /sys/class/usbroute/usbroute0 2>/dev/null || exit 0
+for f in bytes_sent doorbells_sent doorbells_suppressed doorbells_received stalls_data; do
+	echo $f $(cat $f)
+done
+"""
+
+
+def disk_arguments(directory, name):
+    path = os.path.join(directory, f"{name}.img")
+    with open(path, "wb") as image:
+        image.write(os.urandom(1 << 20) * (DISK_BYTES >> 20))
+    return ["-drive", f"if=none,id=disk,format=raw,file={path}",
+            "-device", "usb-storage,bus=xhci.0,port=1,drive=disk"]
+
+
+class Rival:
+    """user: the guest that uses the disk. device: the one that owns it, or None if it is the same."""
+
+    def __init__(self, name, user, device=None):
+        self.name, self.user, self.device = name, user, device
+        self.counts = {}
+
+    def guests(self):
+        return {"client": self.user, "device": self.device} if self.device else \
+            {"device": self.user}
+
+    def ask(self, case, count):
+        """Seconds that `count` requests take."""
+        direction, size = CASES[case]
+        output = self.user.check(f"disk /dev/sda {direction} {size} {count}", 120)
+        return float(output.split()[0])
+
+    def choose_count(self, case, seconds):
+        """Warm up, and find how many requests fill the time."""
+        self.ask(case, 100)
+        self.counts[case] = max(100, int(seconds * 300 / self.ask(case, 300)))
+
+    def processor_us(self):
+        """What each QEMU has used of the host's processors, all its threads."""
+        used = {}
+        for role, vm in self.guests().items():
+            with open(f"/proc/{vm.process.pid}/stat", encoding="ascii") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            used[role] = (int(fields[11]) + int(fields[12])) * TICK_US
+        return used
+
+    def snapshot(self):
+        return {f"{role} {name}": int(value) for role, vm in self.guests().items()
+                for name, value in map(str.split, vm.check(SNAPSHOT).splitlines())}
+
+
+# ---- making them ready
+
+
+def routed(stack, directory):
+    pair = Pair(devices=disk_arguments(directory, "routed"), initrd=IMAGE, boot=False,
+                client_modules=("usb-storage", "sd_mod"))
+    stack.callback(pair.__exit__)
+    pair.device.start()
+    pair.client.start()
+    yield
+    pair.device.wait_ready()
+    pair.client.wait_ready()
+    pair.serve()
+    pair.client.check(f"usbroute attach {SELECTOR}", 40)
+    pair.client.wait_console("Attached SCSI disk", 40)
+    yield Rival("routed", pair.client, pair.device)
+
+
+def usbip_tcp(stack, directory):
+    cores = sorted(os.sched_getaffinity(0))
+    with Cable() as cable:
+        device = Vm("tcp-device", initrd=IMAGE, core=cores[0], pass_fds=cable.fds[0],
+                    modules=["virtio_pci", "virtio_net", "xhci-pci", "usb-storage", "usbip-host"],
+                    args=cable.args[0] + ["-device", "qemu-xhci,id=xhci"] +
+                    disk_arguments(directory, "tcp"))
+        client = Vm("tcp-client", initrd=IMAGE, core=cores[-1], pass_fds=cable.fds[1],
+                    modules=["virtio_pci", "virtio_net", "vhci-hcd", "usb-storage", "sd_mod"],
+                    args=cable.args[1])
+        for vm in (device, client):
+            stack.callback(vm.kill)
+            vm.start()
+    yield
+    for vm, address in ((device, "10.0.0.1"), (client, "10.0.0.2")):
+        vm.wait_ready()
+        vm.check(f"ip addr add {address}/24 dev eth0 && ip link set eth0 up")
+    device.wait_console("scsi .*Direct-Access")
+    device.check(f"usbipd -D && usbip bind -b {BUSID}")
+    client.check(f"usbip attach -r 10.0.0.1 -b {BUSID}", 40)
+    client.wait_console("Attached SCSI disk", 40)
+    yield Rival("usbip_tcp", client, device)
+
+
+def local(stack, directory):
+    vm = Vm("local", initrd=IMAGE, core=min(os.sched_getaffinity(0)),
+            modules=["xhci-pci", "usb-storage", "sd_mod"],
+            args=["-device", "qemu-xhci,id=xhci"] + disk_arguments(directory, "local"))
+    stack.callback(vm.kill)
+    vm.start()
+    yield
+    vm.wait_ready()
+    vm.wait_console("Attached SCSI disk", 40)
+    yield Rival("local", vm)
+
+
+def make_ready(stack):
+    """All boot at the same time."""
+    shm = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    directory = tempfile.mkdtemp(prefix="usbroute-bench-", dir=shm)
+    stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    makers = [make(stack, directory) for make in (routed, usbip_tcp, local)]
+    for maker in makers:
+        next(maker)
+    return [next(maker) for maker in makers]
+
+
+# ---- measuring
+
+
+def tell(case, subject, metric, unit, value, run):
+    print(json.dumps(dict(case=case, subject=subject, metric=metric, unit=unit,
+                          value=round(value, 4), run=run)), flush=True)
+
+
+def measure(rival, case, run):
+    size, count = CASES[case][1], rival.counts[case]
+    before = rival.processor_us()
+    seconds = rival.ask(case, count)
+    after = rival.processor_us()
+    tell(case, rival.name, "throughput", "MB/s", count * size / seconds / 1e6, run)
+    tell(case, rival.name, "latency", "ms", seconds / count * 1e3, run)
+    for role, used in after.items():
+        tell(case, rival.name, f"{role} processor", "us/op", (used - before[role]) / count, run)
+
+
+def difference(rival, case, count):
+    """What the counters count while `count` requests pass, and while we ask."""
+    before = rival.snapshot()
+    rival.ask(case, count)
+    return {name: value - before[name] for name, value in rival.snapshot().items()}
+
+
+def per_request(rival, case):
+    """Many requests less one: what starting and asking costs falls out."""
+    count = rival.counts[case]
+    many, one = difference(rival, case, count + 1), difference(rival, case, 1)
+    return {name: (many[name] - one[name]) / count for name in many}
+
+
+def count_events(rival, case):
+    each = per_request(rival, case)
+    direction, size = CASES[case]
+    if "client bytes_sent" in each:
+        payload = CBW_BYTES + (size if direction == "write" else 0)
+        each["URBs"] = (each["client bytes_sent"] - payload) / PDU_BYTES
+    for name, value in sorted(each.items()):
+        tell(case, rival.name, re.sub("_", " ", name), "1/op", value, 1)
+
+
+def main():
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
+    with contextlib.ExitStack() as stack:
+        rivals = make_ready(stack)
+        for rival in rivals:
+            for case in CASES:
+                rival.choose_count(case, seconds)
+        for run in range(1, runs + 1):
+            for case in CASES:
+                for rival in rivals:
+                    measure(rival, case, run)
+        for case in CASES:
+            for rival in rivals:
+                count_events(rival, case)
+        kernel = rivals[0].user.ready.group(2)
+        complaints = [f"{r.name} {role}: {line}" for r in rivals
+                      for role, vm in r.guests().items() for line in vm.complaints()]
+    if complaints:
+        sys.exit("bench: a kernel complained: " + "; ".join(complaints[:3]))
+    print(json.dumps({"kernel": kernel}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
