@@ -90,23 +90,27 @@ static void init_one(struct ur_link *l, u32 c)
 	const struct ur_block_shm *peer = ur_peer_block(l->peer, c);
 	u32 data = g->data_offset + c * g->ring_bytes;
 
-	*ch = (struct ur_channel){ .generation = g->first_generation & 0xffffffu };
-	ch->tx = (struct ur_producer){
-		.data = (u8 *)l->own + data,
-		.ring_bytes = g->ring_bytes,
-		.own_produced = &own->produced,
-		.own_space_event = &own->space_event,
-		.peer_consumed = &peer->consumed,
-		.peer_data_event = &peer->data_event,
-	};
-	ch->rx = (struct ur_consumer){
-		.data = (const u8 *)l->peer + data,
-		.ring_bytes = g->ring_bytes,
-		.own_consumed = &own->consumed,
-		.own_data_event = &own->data_event,
-		.peer_produced = &peer->produced,
-		.peer_space_event = &peer->space_event,
-	};
+	ch->generation = g->first_generation & 0xffffffu;
+	ch->own = UR_CHANNEL_IDLE;
+	ch->peer = UR_CHANNEL_IDLE;
+	ch->life = 0;
+	ch->service = 0;
+	/*
+	 * Field by field: in a restart somebody may be spinning on the pointers
+	 * (ur_channel_data_moved()), so they never are anything else meanwhile.
+	 */
+	ch->tx.data = (u8 *)l->own + data;
+	ch->tx.ring_bytes = g->ring_bytes;
+	ch->tx.own_produced = &own->produced;
+	ch->tx.own_space_event = &own->space_event;
+	ch->tx.peer_consumed = &peer->consumed;
+	ch->tx.peer_data_event = &peer->data_event;
+	ch->rx.data = (const u8 *)l->peer + data;
+	ch->rx.ring_bytes = g->ring_bytes;
+	ch->rx.own_consumed = &own->consumed;
+	ch->rx.own_data_event = &own->data_event;
+	ch->rx.peer_produced = &peer->produced;
+	ch->rx.peer_space_event = &peer->space_event;
 }
 
 void ur_channels_init(struct ur_link *l)
@@ -527,6 +531,13 @@ int ur_channel_arm_data(struct ur_link *l, struct ur_ticket t, u32 low)
 	if (n == UR_TRY_AGAIN && look(l, t.channel))
 		return 0;
 	return n;
+}
+
+bool ur_channel_peer_shut(struct ur_link *l, struct ur_ticket t)
+{
+	struct ur_channel *ch = enter(l, t);
+
+	return !ch || is_one_of(ch->peer, FINAL | ONE(UR_CHANNEL_RESET));
 }
 
 bool ur_channel_data_moved(const struct ur_link *l, struct ur_ticket t)

@@ -106,6 +106,9 @@ int ur_channel_release(struct ur_link *l, struct ur_ticket t, u32 bytes)
 int ur_channel_arm_data(struct ur_link *l, struct ur_ticket t, u32 low)
 	ur_must_check;
 
+/* Will the peer send no more than what it has sent (or is it gone)? */
+bool ur_channel_peer_shut(struct ur_link *l, struct ur_ticket t) ur_must_check;
+
 /*
  * Hints for whoever spins before it sleeps, and the only calls that need no
  * lock: is there data to take, or room for `low` bytes? What they say is an

@@ -161,16 +161,24 @@ static int answered(struct ur_node *node, struct socket *sock)
 	return err;
 }
 
+/* A peer that flaps wakes us without end; the time we were given has one. */
+static bool is_late(unsigned long begin, long allowed)
+{
+	return allowed != MAX_SCHEDULE_TIMEOUT &&
+	       time_after(jiffies, begin + allowed);
+}
+
 static int call(struct ur_node *node, struct usbroute_connect *arg,
 		struct socket *sock)
 {
-	long left = jiffies_of(arg->timeout_ms);
+	long allowed = jiffies_of(arg->timeout_ms), left;
+	unsigned long begin = jiffies;
 	int err;
 
 	left = wait_event_interruptible_timeout(
 		node->wait,
 		(err = try_call(node, arg->service, sock, &arg->channel)) !=
-			UR_PEER_DOWN, left);
+			UR_PEER_DOWN || is_late(begin, allowed), allowed);
 	if (left < 0)
 		return -EINTR;
 	if (err)

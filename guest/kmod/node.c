@@ -3,6 +3,7 @@
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/random.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "node.h"
@@ -49,16 +50,16 @@ static void report(struct ur_node *node)
 {
 	const struct ur_link *l = &node->link;
 
+	if (!__ratelimit(&node->reports))
+		return;
 	if (l->state == UR_LINK_BROKEN)
-		dev_err_ratelimited(&node->dev,
-				    "link severed: peer's %s is %#x, expected %#x (channel %u)\n",
-				    ur_fault_name(l->fault.number),
-				    l->fault.got, l->fault.want,
-				    l->fault.channel);
+		dev_err(&node->dev,
+			"link severed: peer's %s is %#x, expected %#x (channel %u)\n",
+			ur_fault_name(l->fault.number), l->fault.got,
+			l->fault.want, l->fault.channel);
 	else
-		dev_info_ratelimited(&node->dev, "link %s (epoch %u, peer %u)\n",
-				     state_name(l->state), l->epoch,
-				     l->peer_epoch);
+		dev_info(&node->dev, "link %s (epoch %u, peer %u)\n",
+			 state_name(l->state), l->epoch, l->peer_epoch);
 }
 
 /* Wakes whoever waits for something that is there. Lock held. */
@@ -79,8 +80,8 @@ static void wake(struct ur_node *node, bool changed)
 /*
  * Ends what ur_node_lock() began: tells of a state that changed meanwhile, and
  * rings if the core wants it. After the lock, since a doorbell costs an exit to
- * the hypervisor, but with interrupts still off, so that the synchronize_rcu()
- * in ur_node_remove() waits for it.
+ * the hypervisor, but so that the synchronize_rcu() in ur_node_remove() waits
+ * for it.
  */
 void ur_node_unlock(struct ur_node *node, unsigned long flags)
 	__releases(&node->lock)
@@ -93,10 +94,11 @@ void ur_node_unlock(struct ur_node *node, unsigned long flags)
 		wake(node, true);
 	}
 	bell = ur_link_take_bell(&node->link) && !node->gone;
-	spin_unlock(&node->lock);
+	rcu_read_lock();
+	spin_unlock_irqrestore(&node->lock, flags);
 	if (bell)
 		ring(node);
-	local_irq_restore(flags);
+	rcu_read_unlock();
 }
 
 /* node->lock held. */
@@ -151,6 +153,7 @@ static struct ur_node *node_alloc(struct device *parent,
 	spin_lock_init(&node->lock);
 	INIT_LIST_HEAD(&node->listeners);
 	init_waitqueue_head(&node->wait);
+	ratelimit_state_init(&node->reports, 10 * HZ, 20);
 	timer_setup(&node->watchdog, watchdog, 0);
 	for (c = 0; c < UR_CHANNELS_MAX; c++) {
 		mutex_init(&node->slots[c].tx);

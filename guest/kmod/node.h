@@ -21,6 +21,7 @@
 #include <linux/device.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/wait.h>
@@ -65,6 +66,7 @@ struct ur_node {
 	struct list_head listeners;
 	struct ur_slot slots[UR_CHANNELS_MAX];
 	enum ur_link_state reported;
+	struct ratelimit_state reports;	/* a flapping peer's, not all nodes' */
 	u32 changes;		/* of the link's state, epochs or channels */
 
 	wait_queue_head_t wait;	/* for answers, calls and changes */

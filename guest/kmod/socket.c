@@ -69,13 +69,20 @@ static __poll_t readiness(struct ur_socket *us)
 {
 	struct ur_link *l = &us->node->link;
 	int room = ur_channel_arm_room(l, us->ticket, 1);
+	int shut = us->sk.sk_shutdown;
 	__poll_t mask = 0;
 
 	if (ur_channel_arm_data(l, us->ticket, 1) != UR_TRY_AGAIN)
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (room != UR_TRY_AGAIN)
 		mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
-	if (room < 0 && room != UR_TRY_AGAIN)
+	if (ur_channel_peer_shut(l, us->ticket))
+		mask |= EPOLLRDHUP;
+	if (shut & RCV_SHUTDOWN)
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	/* As TCP: our own half-close is no hang-up, the answer is yet to come. */
+	if (room == UR_PEER_RESET || shut == SHUTDOWN_MASK ||
+	    (room == UR_PEER_CLOSED && !(shut & SEND_SHUTDOWN)))
 		mask |= EPOLLHUP;
 	return mask;
 }
@@ -136,8 +143,11 @@ static int arm_locked(struct ur_socket *us, struct ur_sleeper *s, arm_fn *arm,
 {
 	unsigned long flags = ur_node_lock(us->node);
 	struct ur_counters *counters = &us->node->link.counters;
+	int shut = s == &us->rx ? RCV_SHUTDOWN : SEND_SHUTDOWN;
 	int n = arm(&us->node->link, us->ticket, low);
 
+	if (us->sk.sk_shutdown & shut)
+		n = 0; /* since we looked; nobody will wake us for it again */
 	if (n == UR_TRY_AGAIN && s == &us->rx)
 		counters->stalls_data++;
 	else if (n == UR_TRY_AGAIN)
@@ -175,6 +185,29 @@ static int wait_for(struct ur_socket *us, struct ur_sleeper *s, arm_fn *arm,
 static u32 low_mark(struct ur_socket *us, size_t left)
 {
 	return min_t(size_t, left, us->node->link.geometry.ring_bytes / 2);
+}
+
+/*
+ * An edge-triggered poller is not asked again after we took what was there, so
+ * its next event is armed here.
+ */
+static void arm_poller(struct ur_socket *us)
+{
+	unsigned long flags;
+
+	if (!READ_ONCE(us->polled))
+		return;
+	flags = ur_node_lock(us->node);
+	ur_socket_wake(us, false);
+	ur_node_unlock(us->node, flags);
+}
+
+/* One sender, one receiver at a time; who must not wait does not wait here. */
+static int enter_slot(struct mutex *mutex, int flags)
+{
+	if (flags & MSG_DONTWAIT)
+		return mutex_trylock(mutex) ? 0 : -EAGAIN;
+	return mutex_lock_interruptible(mutex) ? -ERESTARTSYS : 0;
 }
 
 /* ---- recvmsg ------------------------------------------------------------- */
@@ -256,9 +289,11 @@ static int socket_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 
 	if (flags & (MSG_OOB | MSG_ERRQUEUE))
 		return -EOPNOTSUPP;
-	if (mutex_lock_interruptible(&slot->rx))
-		return -ERESTARTSYS;
+	n = enter_slot(&slot->rx, flags);
+	if (n)
+		return n;
 	n = recv_locked(us, msg, flags);
+	arm_poller(us);
 	mutex_unlock(&slot->rx);
 	return n;
 }
@@ -341,9 +376,11 @@ static int socket_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 
 	if (msg->msg_flags & MSG_OOB)
 		return -EOPNOTSUPP;
-	if (mutex_lock_interruptible(&slot->tx))
-		return -ERESTARTSYS;
+	n = enter_slot(&slot->tx, msg->msg_flags);
+	if (n)
+		return n;
 	n = send_locked(us, msg);
+	arm_poller(us);
 	mutex_unlock(&slot->tx);
 	return n;
 }
@@ -362,10 +399,6 @@ static __poll_t socket_poll(struct file *file, struct socket *sock,
 	us->polled = true;
 	mask = readiness(us);
 	ur_node_unlock(us->node, flags);
-	if (us->sk.sk_shutdown & RCV_SHUTDOWN)
-		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-	if (us->sk.sk_shutdown == SHUTDOWN_MASK)
-		mask |= EPOLLHUP;
 	return mask;
 }
 

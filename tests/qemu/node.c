@@ -3,6 +3,7 @@
  * What the QEMU tests do to /dev/usbrouteN inside a guest, one verb a test:
  *
  *      node echo SERVICE              serve: send back what comes, for ever
+ *      node mute SERVICE              serve: accept, and do nothing
  *      node sink SERVICE              serve: read all, print count and sum
  *      node rtt SERVICE N             N round trips of 48 bytes
  *      node pump SERVICE BYTES        send a pattern, half-close, check the echo
@@ -11,6 +12,11 @@
  *      node down MS                   expect EHOSTDOWN after MS milliseconds
  *      node signal SERVICE            a signal ends a blocking read and connect
  *      node poll SERVICE              poll, O_NONBLOCK, MSG_PEEK, FIONREAD, SO_RCVTIMEO
+ *      node half SERVICE              poll after our own half-close, of an echo
+ *      node halfquiet SERVICE         the same, of a mute server: no hang-up
+ *      node edge SERVICE              20 round trips by EPOLLET, in time
+ *      node dontwait SERVICE          MSG_DONTWAIT beside a thread that sleeps
+ *      node stopread SERVICE N        shutdown(SHUT_RD) against recv and poll
  *      node hold SERVICE              connect, then wait for the end; prints errno
  *      node late SERVICE              connect to a peer that is yet to come
  *      node busy SERVICE              connect until EBUSY, print how many
@@ -30,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -104,6 +111,11 @@ static void *echo_one(void *argument)
 			break;
 	close(fd);
 	return NULL;
+}
+
+static void *mute_one(void *argument)
+{
+	return argument;	/* the descriptor stays open */
 }
 
 static void *sink_one(void *argument)
@@ -334,6 +346,118 @@ static int polls(unsigned int service)
 	return 0;
 }
 
+static int half(unsigned int service)
+{
+	int fd = must_dial(service);
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDHUP };
+
+	if (shutdown(fd, SHUT_WR))
+		err(1, "shutdown");
+	/* The echo ends when it has read our end: first nothing, then that. */
+	if (poll(&p, 1, 5000) != 1 || !(p.revents & POLLIN) ||
+	    !(p.revents & POLLRDHUP))
+		errx(1, "poll: expected POLLIN and POLLRDHUP, got %#x", p.revents);
+	printf("ok half\n");
+	return 0;
+}
+
+/* The peer holds: nothing comes, so a hang-up would be ours. */
+static int half_quiet(unsigned int service)
+{
+	int fd = must_dial(service);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (shutdown(fd, SHUT_WR))
+		err(1, "shutdown");
+	if (poll(&p, 1, 300) != 0)
+		errx(1, "poll: expected nothing, got %#x", p.revents);
+	printf("ok half and quiet\n");
+	return 0;
+}
+
+static int edge(unsigned int service)
+{
+	int fd = must_dial(service), ep = epoll_create1(0), i;
+	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
+	char c = 'x';
+	double start;
+
+	if (ep < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e))
+		err(1, "epoll");
+	epoll_wait(ep, &e, 1, 0);
+	start = now();
+	for (i = 0; i < 20; i++) {
+		must_write(fd, &c, 1);
+		if (epoll_wait(ep, &e, 1, 5000) != 1)
+			errx(1, "round %d: no edge", i);
+		must_read(fd, &c, 1);
+	}
+	if (now() - start > 1)
+		errx(1, "20 rounds took %.2f s, expected below 1", now() - start);
+	printf("ok edge\n");
+	return 0;
+}
+
+static void *read_one(void *argument)
+{
+	char c;
+
+	return (void *)(intptr_t)recv((int)(intptr_t)argument, &c, 1, 0);
+}
+
+static int dontwait(unsigned int service)
+{
+	int fd = must_dial(service);
+	pthread_t sleeper;
+	double start;
+	char c;
+
+	if (pthread_create(&sleeper, NULL, read_one, (void *)(intptr_t)fd))
+		errx(1, "no thread");
+	usleep(100000);
+	start = now();
+	if (recv(fd, &c, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN)
+		err(1, "recv: expected EAGAIN");
+	if (now() - start > 0.5)
+		errx(1, "recv took %.2f s", now() - start);
+	must_write(fd, "x", 1);
+	pthread_join(sleeper, NULL);
+	printf("ok dontwait\n");
+	return 0;
+}
+
+static void *poll_one(void *argument)
+{
+	struct pollfd p = { .fd = (int)(intptr_t)argument, .events = POLLIN };
+
+	return (void *)(intptr_t)poll(&p, 1, 5000);
+}
+
+static int stopread(unsigned int service, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		int fd = must_dial(service);
+		pthread_t other;
+		double start;
+
+		if (pthread_create(&other, NULL, i & 1 ? poll_one : read_one,
+				   (void *)(intptr_t)fd))
+			errx(1, "no thread");
+		usleep((useconds_t)(i * 37 % 400));
+		start = now();
+		shutdown(fd, SHUT_RD);
+		pthread_join(other, NULL);
+		if (now() - start > 0.5)
+			errx(1, "try %d: the other thread took %.2f s", i,
+			     now() - start);
+		close(fd);
+	}
+	printf("ok stopread %d\n", n);
+	return 0;
+}
+
 static int hold(unsigned int service)
 {
 	int fd = must_dial(service);
@@ -404,6 +528,8 @@ int main(int argc, char **argv)
 		err(1, "/dev/usbroute0");
 	if (!strcmp(verb, "echo"))
 		return serve(a, echo_one);
+	if (!strcmp(verb, "mute"))
+		return serve(a, mute_one);
 	if (!strcmp(verb, "sink"))
 		return serve(a, sink_one);
 	if (!strcmp(verb, "rtt"))
@@ -422,6 +548,16 @@ int main(int argc, char **argv)
 		return polls(a);
 	if (!strcmp(verb, "hold"))
 		return hold(a);
+	if (!strcmp(verb, "half"))
+		return half(a);
+	if (!strcmp(verb, "halfquiet"))
+		return half_quiet(a);
+	if (!strcmp(verb, "edge"))
+		return edge(a);
+	if (!strcmp(verb, "dontwait"))
+		return dontwait(a);
+	if (!strcmp(verb, "stopread"))
+		return stopread(a, (int)b);
 	if (!strcmp(verb, "late"))
 		return late(a);
 	if (!strcmp(verb, "busy"))

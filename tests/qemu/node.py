@@ -120,6 +120,26 @@ def poll(rig):
     ok(rig.a, "node poll 5000")
 
 
+@test("Half-close: end and POLLRDHUP of the peer's, no hang-up for our own")
+def half_close(rig):
+    ok(rig.a, "node half 5000")
+    job = rig.echo("mute", 5001)
+    ok(rig.a, "node halfquiet 5001")
+    job.kill("KILL")
+    job.wait(10)
+
+
+@test("Edge-triggered epoll: 20 round trips, none waits for the watchdog")
+def edges(rig):
+    ok(rig.a, "node edge 5000")
+
+
+@test("MSG_DONTWAIT beside a thread that sleeps in recv; shutdown ends recv and poll")
+def two_threads(rig):
+    ok(rig.a, "node dontwait 5000")
+    ok(rig.a, "node stopread 5000 200")
+
+
 @test("A signal ends a blocking read, and a blocking write after what was written")
 def signals(rig):
     ok(rig.a, "node signal 5000")
@@ -293,6 +313,21 @@ def wrap(rig):
     ok(rig.a, "node pump 5000 4000000", 120)
     ok(rig.a, "node many 5000 30")
     ok(rig.a, "node poll 5000")
+    ok(rig.a, "node stopread 5000 200")
+
+
+@test("A restart while programs spin on the ring, on two processors")
+def restart_while_spinning(rig):
+    for vm in (rig.a, rig.b):
+        vm.check("echo 20000 >/sys/module/usbroute/parameters/spin_us")
+    for _ in range(20):
+        job = rig.a.spawn("node pump 5000 400000000 2>&1; node rtt 5000 100000000 2>&1")
+        time.sleep(0.1)
+        ok(rig.a, "node restart")
+        time.sleep(0.1)
+        ok(rig.a, "node restart")
+        job.wait(20)
+    ok(rig.a, "node many 5000 20")
 
 
 @test("No guest's kernel complained in any of this")
