@@ -38,7 +38,7 @@ $(BUILD_DIR)/cli/arm64/%.o: %.c
 	@mkdir -p $(@D)
 	$(CLI_ARM64_CC) $(CLI_CFLAGS) $(CLI_PKG_CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
-$(CLI_ARM64): $(CLI_ARM64_OBJ) | $(CLI_ARM64_SYSROOT)
+$(CLI_ARM64): $(CLI_ARM64_OBJ) | $(BUILD_DIR)/guest/arm64/version
 	$(CLI_ARM64_CC) $(LDFLAGS) -o $@ $(CLI_ARM64_OBJ) $(CLI_ARM64_LIBS)
 
 ifeq ($(ARCH),arm64)

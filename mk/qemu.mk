@@ -8,6 +8,9 @@ IMAGE_FILES += $(GUEST_TOOLS)/play-pcm:/usr/bin/play-pcm $(GUEST_TOOLS)/node:/us
 $(INITRAMFS): $(GUEST_TOOLS)/play-pcm $(GUEST_TOOLS)/node $(GUEST_TOOLS)/scribble
 endif
 
+# The command is listed in IMAGE_PROGRAMS; here make learns to build it first.
+$(INITRAMFS): $(if $(filter arm64,$(ARCH)),$(CLI_ARM64),$(CLI))
+
 # Static, so that they run in any guest of their architecture.
 GUEST_CFLAGS = $(UR_CFLAGS) -static -Iguest/uapi
 

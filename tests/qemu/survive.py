@@ -147,8 +147,9 @@ def client_reset(rig):
 @test("detach under load: every write that was acknowledged is on the image")
 def acknowledged_writes(rig):
     writer = rig.client.spawn(
-        f"n=0; while printf %08d $n | dd of=/dev/{rig.disk} bs=512 seek=$((n * 8)) conv=fsync,sync 2>/dev/null; "
-        "do echo $n; n=$((n + 1)); [ $n -lt 4000 ] || break; done")
+        f"n=0; while printf %08d $n | dd of=/dev/{rig.disk} bs=512 seek=$((n * 8)) conv=fsync,sync 2>/dev/null "
+        # Without the device dd would make a file of its name, and write into that.
+        f"&& [ -b /dev/{rig.disk} ]; do echo $n; n=$((n + 1)); [ $n -lt 4000 ] || break; done")
     time.sleep(1)
     port = rig.client.check("usbroute port --json | grep '\"port\"' | tr -dc 0-9").strip()
     rig.client.check(f"usbroute detach {port}", 40)
