@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "link.h"
 #include "log.h"
 #include "memory.h"
 
@@ -41,10 +42,9 @@ void ur_memory_close(struct ur_memory *memory)
 u32 ur_memory_declare_down(struct ur_memory *memory, enum ur_end end)
 {
 	u8 *outbox = (u8 *)memory->base + end * (memory->bytes / 2);
-	struct ur_header_shm *header = (struct ur_header_shm *)outbox;
+	const struct ur_header_shm *header = (struct ur_header_shm *)outbox;
 	u32 epoch = ur_load_once(&header->epoch);
 
-	ur_store_release(&header->epoch, 0);
-	ur_fence(); /* before the survivor's doorbell */
+	ur_link_declare_down(outbox);
 	return epoch;
 }

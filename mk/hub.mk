@@ -26,11 +26,11 @@ $(BUILD_DIR)/hub/asan/%.o: hub/%.c
 	@mkdir -p $(@D)
 	$(CC) $(HUB_CFLAGS) $(SAN) $(DEPFLAGS) -c -o $@ $<
 
-$(HUB): $(HUB_OBJ)
+$(HUB): $(HUB_OBJ) $$(RING_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(HUB_LIBS)
 
-$(HUB_ASAN): $(HUB_ASAN_OBJ)
+$(HUB_ASAN): $(HUB_ASAN_OBJ) $$(RING_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(HUB_LIBS)
 
