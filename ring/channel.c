@@ -394,8 +394,7 @@ static int checked_room(struct ur_link *l, struct ur_ticket t,
 			struct ur_channel *ch, int room)
 {
 	if (room < 0) {
-		ur_link_sever(l, UR_FAULT_CONSUMED, t.channel,
-			      ur_load_once(ch->tx.peer_consumed),
+		ur_link_sever(l, UR_FAULT_CONSUMED, t.channel, ch->tx.refused,
 			      ch->tx.produced);
 		return UR_PEER_RESET;
 	}
@@ -406,8 +405,7 @@ static int checked_data(struct ur_link *l, struct ur_ticket t,
 			struct ur_channel *ch, int data)
 {
 	if (data < 0) {
-		ur_link_sever(l, UR_FAULT_PRODUCED, t.channel,
-			      ur_load_once(ch->rx.peer_produced),
+		ur_link_sever(l, UR_FAULT_PRODUCED, t.channel, ch->rx.refused,
 			      ch->rx.consumed + ch->rx.ring_bytes);
 		return UR_PEER_RESET;
 	}

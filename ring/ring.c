@@ -33,8 +33,10 @@ int ur_producer_room(struct ur_producer *p)
 	u32 claim = ur_load_acquire(p->peer_consumed);
 	u32 step = claim - p->consumed;
 
-	if (step > p->produced - p->consumed)
+	if (step > p->produced - p->consumed) {
+		p->refused = claim;
 		return UR_PEER_BROKEN;
+	}
 	p->consumed = claim;
 	return (int)(p->ring_bytes - (p->produced - p->consumed));
 }
@@ -44,8 +46,10 @@ int ur_consumer_data(struct ur_consumer *c)
 	u32 claim = ur_load_acquire(c->peer_produced);
 	u32 step = claim - c->produced;
 
-	if (step > c->ring_bytes - (c->produced - c->consumed))
+	if (step > c->ring_bytes - (c->produced - c->consumed)) {
+		c->refused = claim;
 		return UR_PEER_BROKEN;
+	}
 	c->produced = claim;
 	return (int)(c->produced - c->consumed);
 }

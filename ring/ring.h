@@ -33,6 +33,7 @@ struct ur_producer {
 	u32 ring_bytes;
 	u32 produced;			/* published up to here */
 	u32 consumed;			/* last accepted claim */
+	u32 refused;			/* the claim of UR_PEER_BROKEN */
 	ur_shm32 *own_produced;
 	ur_shm32 *own_space_event;
 	const ur_shm32 *peer_consumed;
@@ -44,6 +45,7 @@ struct ur_consumer {
 	u32 ring_bytes;
 	u32 consumed;			/* published up to here */
 	u32 produced;			/* last accepted claim */
+	u32 refused;			/* the claim of UR_PEER_BROKEN */
 	ur_shm32 *own_consumed;
 	ur_shm32 *own_data_event;
 	const ur_shm32 *peer_produced;
