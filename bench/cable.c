@@ -39,7 +39,7 @@
 #define LARGE (4u << 20)	/* more than a core's own cache */
 #define LARGE_REGION (64u << 20)
 #define LARGE_CHANNELS 4
-#define NEVER_SLEEP (1u << 30)	/* looks; some minutes of them */
+#define NEVER_SLEEP 1000000u	/* microseconds; longer than any wait here */
 #define TURN_LIMIT_S 60		/* a turn that hangs ends the program */
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -65,7 +65,7 @@ struct wires {
 struct subject {
 	const char *name;
 	void (*make)(struct wires *w);
-	u32 spin_limit;		/* of a ring, else 0 or not */
+	u32 spin_us;		/* of a ring, else 0 or not */
 	bool large;		/* LARGE buffers */
 };
 
@@ -217,7 +217,7 @@ static void open_link(struct end *e, const struct wires *w, enum ur_end which,
 	int n;
 
 	c.fd = w->memory;
-	c.spin_limit = s->spin_limit;
+	c.spin_us = s->spin_us;
 	c.ring_bytes = s->large ? LARGE : RING_BYTES;
 	c.channels = s->large ? LARGE_CHANNELS : 0;
 	n = ur_file_link_open(&c, &e->link, why);
@@ -231,7 +231,7 @@ static void take_end(struct end *e, const struct wires *w, enum ur_end which,
 		     const struct subject *s)
 {
 	*e = (struct end){ .in = w->in[which], .out = w->out[which],
-			   .spin = s->spin_limit };
+			   .spin = s->spin_us };
 	if (w->memory >= 0) {
 		open_link(e, w, which, s);
 		return;
@@ -497,7 +497,7 @@ int main(int argc, char **argv)
 {
 	static const struct subject subjects[] = {
 		{ "ring", make_ring, 0, false },
-		{ "ring_default", make_ring, UR_SPIN_DEFAULT, false },
+		{ "ring_default", make_ring, UR_SPIN_DEFAULT_US, false },
 		{ "ring_spin", make_ring, NEVER_SLEEP, false },
 		{ "ring_4m", make_large_ring, 0, true },
 		{ "af_unix", make_unix, 0, false },

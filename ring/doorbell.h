@@ -38,10 +38,10 @@ static inline bool ur_event_passed(u32 event, u32 from, u32 to)
 }
 
 /*
- * Spin before sleep, bounded and adaptive: a spin that found work allows a
- * longer one next time, one that did not halves it. Unit: iterations of the
- * caller's loop. limit 0 never spins, which is right on one processor: the peer
- * cannot run while we do.
+ * Spin before sleep, bounded and adaptive. A wait that spinning would have
+ * covered allows the next one the whole limit; a longer one halves what the
+ * next may spend, down to nothing, so that an idle end sleeps. Unit: that of the
+ * caller's clock. limit 0 never spins.
  */
 struct ur_spin {
 	u32 limit;
@@ -54,14 +54,10 @@ static inline void ur_spin_init(struct ur_spin *s, u32 limit)
 	s->budget = limit;
 }
 
-static inline void ur_spin_learn(struct ur_spin *s, bool found)
+/* waited: how long it took until there was something, by spin and sleep. */
+static inline void ur_spin_learn(struct ur_spin *s, u64 waited)
 {
-	u32 floor = s->limit / 16;
-
-	if (found)
-		s->budget = s->budget >= s->limit / 2 ? s->limit : s->budget * 2 + 1;
-	else
-		s->budget = s->budget / 2 > floor ? s->budget / 2 : floor;
+	s->budget = waited <= s->limit ? s->limit : s->budget / 2;
 }
 
 #endif

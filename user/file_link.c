@@ -13,13 +13,13 @@
 /* ---- configuration ------------------------------------------------------- */
 
 /* One processor: the peer cannot run while we look. */
-static u32 default_spin(void)
+static u32 default_spin_us(void)
 {
 	cpu_set_t set;
 
 	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) == 1)
 		return 0;
-	return UR_SPIN_DEFAULT;
+	return UR_SPIN_DEFAULT_US;
 }
 
 struct ur_file_link_config ur_file_link_config(enum ur_end end, const char *path)
@@ -31,7 +31,7 @@ struct ur_file_link_config ur_file_link_config(enum ur_end end, const char *path
 		.first_generation = 1,
 		.ring_fd = -1,
 		.wait_fd = -1,
-		.spin_limit = default_spin(),
+		.spin_us = default_spin_us(),
 		.linger_ms = UR_LINGER_DEFAULT_MS,
 	};
 }
@@ -121,7 +121,8 @@ static int open_rest(struct ur_file_link *l, const struct ur_file_link_config *c
 	}
 	l->bell.loss_percent = c->bell_loss_percent;
 	l->ring_bytes = g.ring_bytes;
-	l->spin_limit = c->spin_limit;
+	l->spin_ns = (c->spin_us < UR_SPIN_MAX_US ?
+		      c->spin_us : UR_SPIN_MAX_US) * 1000;
 	l->interruptible = c->interruptible;
 	l->linger_ms = c->linger_ms;
 	init_locks(l);

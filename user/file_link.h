@@ -41,7 +41,8 @@
 #define UR_WATCHDOG_MS 100
 #define UR_WHY_BYTES 256	/* a message that says why, with its end */
 #define UR_LISTENERS_MAX 16
-#define UR_SPIN_DEFAULT 64u	/* looks before sleeping: a few microseconds */
+#define UR_SPIN_DEFAULT_US 100u
+#define UR_SPIN_MAX_US 1000000u
 #define UR_FILE_REGION_DEFAULT (16u << 20)
 #define UR_LINGER_DEFAULT_MS 1000
 
@@ -61,7 +62,7 @@ struct ur_file_link_config {
 	u32 first_generation;	/* for tests */
 	int ring_fd;		/* eventfd the peer waits on; -1: futex */
 	int wait_fd;		/* eventfd we wait on; becomes non-blocking */
-	u32 spin_limit;		/* looks before sleeping; 0: never spin */
+	u32 spin_us;		/* longest spin before a sleep; 0: never spin */
 	bool interruptible;	/* a signal ends a wait with EINTR */
 	int linger_ms;		/* see ur_file_link_close() */
 	u32 bell_loss_percent;	/* for tests: doorbells that get lost */

@@ -32,7 +32,7 @@ struct ur_listener {
 struct ur_file_link {
 	/* Never changed once the link is open. */
 	u32 ring_bytes;
-	u32 spin_limit;
+	u32 spin_ns;
 	bool interruptible;
 	int linger_ms;
 
@@ -74,10 +74,13 @@ struct ur_stream {
 	struct ur_ticket ticket;
 	u32 service;
 	unsigned int shut;	/* UR_SHUT_ */
-	struct ur_spin spin[2];
+	struct ur_spin spin[2];	/* nanoseconds */
 };
 
 /* ---- wait.c -------------------------------------------------------------- */
+
+/* Of CLOCK_MONOTONIC. */
+u64 ur_wait_now_ns(void);
 
 /* A deadline for timeout_ms; UINT64_MAX for UR_FOREVER. */
 u64 ur_wait_deadline(int timeout_ms);

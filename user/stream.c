@@ -22,8 +22,8 @@ struct ur_stream *ur_stream_new(struct ur_file_link *l)
 	if (!s)
 		return NULL;
 	s->link = l;
-	ur_spin_init(&s->spin[UR_SENDING], l->spin_limit);
-	ur_spin_init(&s->spin[UR_RECEIVING], l->spin_limit);
+	ur_spin_init(&s->spin[UR_SENDING], l->spin_ns);
+	ur_spin_init(&s->spin[UR_RECEIVING], l->spin_ns);
 	return s;
 }
 
@@ -126,22 +126,23 @@ static void relax(void)
 #endif
 }
 
-/* Nothing is armed while we spin, so the peer need not ring. */
-static bool spin(struct ur_stream *s, enum ur_direction d)
+/*
+ * Since `begin`, as long as the budget lasts. Nothing is armed meanwhile, so the
+ * peer need not ring.
+ */
+static bool spin(struct ur_stream *s, enum ur_direction d, u64 begin,
+		 u64 deadline)
 {
-	struct ur_spin *spin = &s->spin[d];
+	u64 now = begin;
 	bool found = false;
-	u32 i;
 
-	if (spin->limit == 0)
-		return false;
-	for (i = 0; i < spin->budget && !found; i++) {
+	while (!found && now - begin < s->spin[d].budget && now < deadline) {
 		ur_wait_unlock(s->link);
 		relax();
 		ur_wait_lock(s->link);
 		found = ur_stream_try(s, d, 1) != UR_TRY_AGAIN;
+		now = ur_wait_now_ns();
 	}
-	ur_spin_learn(spin, found);
 	return found;
 }
 
@@ -157,6 +158,7 @@ static void count_stall(struct ur_file_link *l, enum ur_direction d)
 static int wait_to_go_on(struct ur_stream *s, enum ur_direction d, size_t want,
 			 u64 deadline)
 {
+	u64 begin = ur_wait_now_ns();
 	int n = 0;
 	struct wait_stream w = {
 		.wait = { can_go_on, deadline },
@@ -168,10 +170,11 @@ static int wait_to_go_on(struct ur_stream *s, enum ur_direction d, size_t want,
 	if (want < w.low)
 		w.low = (u32)want;
 	ur_wait_lock(s->link);
-	if (!spin(s, d) && ur_stream_arm(s, d, w.low) == UR_TRY_AGAIN) {
+	if (!spin(s, d, begin, deadline) && ur_stream_arm(s, d, w.low) == UR_TRY_AGAIN) {
 		count_stall(s->link, d);
 		n = ur_wait_until(s->link, &w.wait);
 	}
+	ur_spin_learn(&s->spin[d], ur_wait_now_ns() - begin);
 	ur_wait_unlock(s->link);
 	return n;
 }

@@ -21,7 +21,7 @@
 #define WATCHDOG_NS (UR_WATCHDOG_MS * NS_PER_MS)
 #define KICK_TRIES 1000
 
-static u64 now_ns(void)
+u64 ur_wait_now_ns(void)
 {
 	struct timespec t;
 
@@ -33,7 +33,7 @@ u64 ur_wait_deadline(int timeout_ms)
 {
 	if (timeout_ms < 0)
 		return UINT64_MAX;
-	return timeout_ms ? now_ns() + (u64)timeout_ms * NS_PER_MS : 0;
+	return timeout_ms ? ur_wait_now_ns() + (u64)timeout_ms * NS_PER_MS : 0;
 }
 
 /* ---- the lock, and what is due when it is given back --------------------- */
@@ -97,7 +97,7 @@ void ur_wait_unlock(struct ur_file_link *l)
 /* Whoever waits tries again on the watchdog, whatever it was that it missed. */
 static bool watch(struct ur_file_link *l)
 {
-	u64 now = now_ns();
+	u64 now = ur_wait_now_ns();
 
 	if (now < l->watchdog_ns)
 		return false;
@@ -152,7 +152,7 @@ static int doze_until(struct ur_file_link *l, u32 ticket, u64 deadline)
 
 	if (deadline == 0)
 		return -EAGAIN;
-	now = now_ns();
+	now = ur_wait_now_ns();
 	if (now >= deadline)
 		return -ETIMEDOUT;
 	if (deadline - now < most)

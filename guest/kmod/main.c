@@ -26,10 +26,10 @@ module_param_named(ring_bytes, ur_param_ring_bytes, uint, 0444);
 MODULE_PARM_DESC(ring_bytes,
 		 "bytes per ring, a power of two; both ends alike (0: largest that fits, at most 262144)");
 
-unsigned int ur_param_spin_us = 20;
+unsigned int ur_param_spin_us = 500;
 module_param_named(spin_us, ur_param_spin_us, uint, 0644);
 MODULE_PARM_DESC(spin_us,
-		 "longest spin before sleep in microseconds; never on one processor (20)");
+		 "longest spin before a sleep, in microseconds; of sockets made from then on (500)");
 
 unsigned int ur_param_drop_doorbells;
 module_param_named(drop_doorbells, ur_param_drop_doorbells, uint, 0644);

@@ -17,6 +17,7 @@
 #include <linux/poll.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/tcp.h>
 #include <linux/uio.h>
 #include <asm/ioctls.h>
@@ -25,10 +26,14 @@
 #include "doorbell.h"
 #include "node.h"
 
+#define SPIN_US_MAX 10000u
+#define REST_NS (100 * NSEC_PER_MSEC)	/* without spins on a busy processor */
+
 /* One direction's sleeper. */
 struct ur_sleeper {
 	wait_queue_head_t wait;
-	struct ur_spin spin;
+	struct ur_spin spin;	/* nanoseconds */
+	u64 rest_until;		/* no spin before; of local_clock() */
 	u32 low;		/* bytes it waits for; node->lock */
 };
 
@@ -109,23 +114,43 @@ void ur_socket_wake(struct ur_socket *us, bool force)
 	rcu_read_unlock();
 }
 
-static bool spin(struct ur_sleeper *s, bool (*moved)(struct ur_socket *),
-		 struct ur_socket *us)
+/*
+ * Lets whoever else can run do so: on one processor the threads that a URB needs
+ * next. Of a thread that computes we would get the processor back only when its
+ * time is up, and nobody wakes us as long as nothing is armed: then sleep for a
+ * while instead, since a doorbell's wake-up comes before such a thread.
+ */
+static void give_way(struct ur_sleeper *s)
 {
-	u64 until;
-	bool found = false;
+	u64 begin = local_clock(), now;
 
-	if (s->spin.limit == 0)
-		return false;
-	until = local_clock() + s->spin.budget;
-	do {
-		found = moved(us);
-		if (found || need_resched() || signal_pending(current))
-			break;
-		cpu_relax();
-	} while (local_clock() < until);
-	ur_spin_learn(&s->spin, found);
-	return found;
+	if (need_resched())
+		cond_resched();
+	else
+		yield();
+	now = local_clock();
+	if (now - begin > s->spin.limit)
+		s->rest_until = now + REST_NS;
+}
+
+/* Looks until something moved, since `begin` and as long as the budget lasts. */
+static bool spin(struct ur_sleeper *s, u64 begin,
+		 bool (*moved)(struct ur_socket *), struct ur_socket *us)
+{
+	u64 now = begin;
+
+	while (now >= s->rest_until && now - begin < s->spin.budget) {
+		if (moved(us))
+			return true;
+		if (signal_pending(current))
+			return false;
+		if (need_resched() || !single_task_running())
+			give_way(s);
+		else
+			cpu_relax();
+		now = local_clock();
+	}
+	return false;
 }
 
 static bool data_moved(struct ur_socket *us)
@@ -163,14 +188,15 @@ static int arm_locked(struct ur_socket *us, struct ur_sleeper *s, arm_fn *arm,
 static int wait_for(struct ur_socket *us, struct ur_sleeper *s, arm_fn *arm,
 		    u32 low, long *timeo)
 {
+	u64 begin = local_clock();
 	DEFINE_WAIT(entry);
 	int err = 0;
 
 	if (*timeo == 0)
 		return -EAGAIN;
 	s->low = low;
-	if (spin(s, s == &us->rx ? data_moved : room_moved, us))
-		return 0;
+	if (spin(s, begin, s == &us->rx ? data_moved : room_moved, us))
+		goto learn;
 	prepare_to_wait(&s->wait, &entry, TASK_INTERRUPTIBLE);
 	if (arm_locked(us, s, arm, low) == UR_TRY_AGAIN) {
 		if (signal_pending(current))
@@ -179,6 +205,8 @@ static int wait_for(struct ur_socket *us, struct ur_sleeper *s, arm_fn *arm,
 			*timeo = schedule_timeout(*timeo);
 	}
 	finish_wait(&s->wait, &entry);
+learn:
+	ur_spin_learn(&s->spin, local_clock() - begin);
 	return err;
 }
 
@@ -503,10 +531,11 @@ static void socket_destruct(struct sock *sk)
 
 static void sleeper_init(struct ur_sleeper *s)
 {
-	u32 limit = num_online_cpus() > 1 ? ur_param_spin_us * NSEC_PER_USEC : 0;
+	u32 limit = min(ur_param_spin_us, SPIN_US_MAX) * NSEC_PER_USEC;
 
 	init_waitqueue_head(&s->wait);
 	ur_spin_init(&s->spin, limit);
+	s->rest_until = 0;
 	s->low = 1;
 }
 

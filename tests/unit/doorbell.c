@@ -65,24 +65,21 @@ static void event_walks(void **state)
 
 static const struct {
 	u32 limit, budget;
-	bool found;
+	u64 waited;
 	u32 then;
 } SPINS[] = {
-	/* 1 */ { 64, 64, true, 64 },		/* never over the limit */
-	/* 2 */ { 64, 33, true, 64 },
-	/* 3 */ { 64, 32, true, 64 },
-	/* 4 */ { 64, 4, true, 9 },
-	/* 5 */ { 64, 64, false, 32 },
-	/* 6 */ { 64, 9, false, 4 },
-	/* 7 */ { 64, 8, false, 4 },
-	/* 8 */ { 64, 4, false, 4 },		/* a sixteenth stays, to find out */
-	/* 9 */ { 0, 0, true, 0 },		/* 0 never spins */
-	/* 10 */ { 0, 0, false, 0 },
-	/* 11 */ { 1, 0, true, 1 },
-	/* 12 */ { 1, 1, false, 0 },
-	/* 13 */ { 15, 0, true, 1 },
-	/* 14 */ { 0xffffffff, 0x80000000, true, 0xffffffff },
-	/* 15 */ { 0xffffffff, 0x7ffffffe, true, 0xfffffffd },
+	/* 1 */ { 64, 64, 0, 64 },		/* covered: the whole limit */
+	/* 2 */ { 64, 0, 64, 64 },
+	/* 3 */ { 64, 7, 63, 64 },
+	/* 4 */ { 64, 64, 65, 32 },		/* too long: half of it */
+	/* 5 */ { 64, 9, 1000, 4 },
+	/* 6 */ { 64, 1, 65, 0 },		/* down to nothing */
+	/* 7 */ { 64, 0, 65, 0 },
+	/* 8 */ { 0, 0, 0, 0 },			/* 0 never spins */
+	/* 9 */ { 0, 0, 1, 0 },
+	/* 10 */ { 0xffffffff, 5, 0xffffffff, 0xffffffff },
+	/* 11 */ { 0xffffffff, 0xffffffff, 0x100000000, 0x7fffffff },
+	/* 12 */ { 64, 64, 0x100000001, 32 },	/* not by its lower half */
 };
 
 static void spin_rows(void **state)
@@ -93,7 +90,7 @@ static void spin_rows(void **state)
 	for (i = 0; i < ROWS(SPINS); i++) {
 		struct ur_spin s = { SPINS[i].limit, SPINS[i].budget };
 
-		ur_spin_learn(&s, SPINS[i].found);
+		ur_spin_learn(&s, SPINS[i].waited);
 		if (s.budget != SPINS[i].then || s.limit != SPINS[i].limit)
 			row_fails("row %zu: budget %u, expected %u", i + 1,
 				 s.budget, SPINS[i].then);
@@ -111,7 +108,7 @@ static void spin_is_bounded(void **state)
 		ur_spin_init(&s, limit);
 		assert_int_equal(s.budget, limit);
 		for (i = 0; i < 100; i++) {
-			ur_spin_learn(&s, (i * 2654435761u) & 0x10000);
+			ur_spin_learn(&s, i * 2654435761u % 400);
 			assert_true(s.budget <= limit);
 		}
 	}

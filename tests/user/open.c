@@ -274,10 +274,10 @@ static void one_processor_does_not_spin(void **state)
 	CPU_SET(sched_getcpu(), &one);
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	c = ur_file_link_config(UR_END_A, NULL);
-	assert_int_equal(c.spin_limit, 0);
+	assert_int_equal(c.spin_us, 0);
 	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 	c = ur_file_link_config(UR_END_A, NULL);
-	assert_int_equal(c.spin_limit, CPU_COUNT(&all) > 1 ? UR_SPIN_DEFAULT : 0);
+	assert_int_equal(c.spin_us, CPU_COUNT(&all) > 1 ? UR_SPIN_DEFAULT_US : 0);
 }
 
 /* ---- what info says ------------------------------------------------------ */

@@ -55,7 +55,7 @@ static struct ur_file_link_config config(enum ur_end end)
 		c.ring_bytes = 64 << 10;
 	c.bell_loss_percent = loss_percent;
 	if (loss_percent)
-		c.spin_limit = 0; /* spinning would hide the loss */
+		c.spin_us = 0; /* spinning would hide the loss */
 	return c;
 }
 
