@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make bench`: the link beside its rivals, between processes and between guests.
 
-    bench.py [--runs N] [--only cable|vms]
+    bench.py [--runs N] [--only cable|vms|instructions]
 
-Runs bench/cable and bench/vms.py, prints their medians and the ratios, and
+Runs bench/cable, bench/vms.py and bench/instructions.py, prints their medians and the ratios, and
 writes into build/: bench.json (every run, and the ratios) and bench.svg.
 No number makes it fail.
 """
@@ -49,6 +49,10 @@ RATIOS = {
         ("vm_read64k", "device processor", "routed", "usbip_tcp", ""),
     "vm_write64k_vs_usbip_tcp": ("vm_write64k", "throughput", "routed", "usbip_tcp", ""),
     "vm_write64k_vs_local": ("vm_write64k", "throughput", "routed", "local", ""),
+    "guest_read64k_instructions_vs_usbip_tcp":
+        ("guest_read64k", "instructions", "routed", "usbip_tcp", ""),
+    "guest_read512_instructions_vs_usbip_tcp":
+        ("guest_read512", "instructions", "routed", "usbip_tcp", ""),
 }
 
 PLOT = """
@@ -128,7 +132,7 @@ def print_tables(results, found):
     print(f"\n{'case':12} {'subject':13} {'metric':28} {'median':>10} {'min':>10} {'max':>10}  unit")
     for case, subject, metric, unit in keys:
         values = series(results, case, subject, metric).values()
-        numbers = " ".join(f"{f(values):10.5g}" for f in (statistics.median, min, max))
+        numbers = " ".join(f"{f(values):10.6g}" for f in (statistics.median, min, max))
         print(f"{case:12} {subject:13} {metric:28} {numbers}  {unit}")
     print()
     for name, value in found.items():
@@ -180,26 +184,43 @@ def draw(results, path):
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
 
 
+PARTS = {
+    "cable": ("between two processes", [os.path.join(BUILD, "bench", "cable")], "0.4"),
+    "vms": ("between two guests", [sys.executable, os.path.join(TOP, "bench", "vms.py")], "1"),
+    "instructions": ("instructions, in one guest",
+                     [sys.executable, os.path.join(TOP, "bench", "instructions.py")], "100"),
+}
+
+
 def parse():
     parser = argparse.ArgumentParser(description="time and count the link beside its rivals")
     parser.add_argument("--runs", type=int, default=7, help="turns of each rival (7)")
-    parser.add_argument("--only", choices=("cable", "vms"), help="half of it")
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
     options = parser.parse_args()
     if options.runs < 1:
         parser.error(f"--runs {options.runs}: expected at least 1")
     return options
 
 
+def chosen(only):
+    """The parts to run. Without an arm64 guest there is nothing to count instructions in."""
+    parts = [only] if only else list(PARTS)
+    if not os.path.exists(os.path.join(BUILD, "bench", "guest-arm64.cpio.gz")):
+        if only == "instructions":
+            sys.exit("bench: no arm64 guest image (its compiler is missing); expected "
+                     "build/bench/guest-arm64.cpio.gz")
+        parts = [part for part in parts if part != "instructions"]
+    return parts
+
+
 def main():
     options = parse()
     report = about(options.runs)
-    lines, runs = [], str(options.runs)
-    if options.only != "vms":
-        print("between two processes", file=sys.stderr)
-        lines += run([os.path.join(BUILD, "bench", "cable"), runs, "0.4"])
-    if options.only != "cable":
-        print("between two guests", file=sys.stderr)
-        lines += run([sys.executable, os.path.join(TOP, "bench", "vms.py"), runs, "1"])
+    lines = []
+    for part in chosen(options.only):
+        title, command, much = PARTS[part]
+        print(title, file=sys.stderr)
+        lines += run(command + [str(options.runs), much])
     results = [line for line in lines if "case" in line]
     for line in lines:
         report.update({} if "case" in line else line)

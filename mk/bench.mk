@@ -24,7 +24,23 @@ $(BENCH_IMAGE): $(BENCH_GUEST)/version $$(image_sources) $(BENCH_KMOD) $$(CLI) $
 		-f $(BENCH_GUEST)/sysroot/usr/share/misc/usb.ids:/usr/share/misc/usb.ids \
 		-f $(BENCH_DISK):/usr/bin/disk
 
-BENCH_READY = $(BENCH_CABLE) $(BENCH_IMAGE) $(HUB) $(BENCH_GUEST)/vmlinuz
+# Instructions are counted in an arm64 guest; without its compiler they are left out.
+BENCH_ARM64 := $(BENCH_DIR)/guest-arm64.cpio.gz
+BENCH_ARM64_CC ?= aarch64-linux-gnu-gcc
+ifneq ($(shell command -v $(BENCH_ARM64_CC)),)
+BENCH_READY += $(BENCH_ARM64)
+endif
+
+$(BENCH_DIR)/arm64-%: bench/%.c
+	@mkdir -p $(@D)
+	$(BENCH_ARM64_CC) $(UR_CFLAGS) -D_GNU_SOURCE -static -s -o $@ $<
+
+$(BENCH_ARM64): arm64-images $(BENCH_DIR)/arm64-disk $(BENCH_DIR)/arm64-count
+	images/mkinitramfs $(BUILD_DIR)/guest/arm64 $@ -M images/modules.txt \
+		-k $(BUILD_DIR)/kmod/arm64/usbroute.ko -p $(CLI_ARM64):/usr/bin/usbroute \
+		-f $(BENCH_DIR)/arm64-disk:/usr/bin/disk -f $(BENCH_DIR)/arm64-count:/usr/bin/count
+
+BENCH_READY += $(BENCH_CABLE) $(BENCH_IMAGE) $(HUB) $(BENCH_GUEST)/vmlinuz
 
 ## make bench        time and count the link beside its rivals: $(BUILD_DIR)/bench.{json,svg}
 bench:

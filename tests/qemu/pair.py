@@ -55,9 +55,9 @@ class Hub:
         return self.process.returncode
 
 
-def link_arguments(path):
-    return ["-chardev", f"socket,path={path},id=link",
-            "-device", "ivshmem-doorbell,vectors=1,chardev=link"]
+def link_arguments(path, ident="link"):
+    return ["-chardev", f"socket,path={path},id={ident}",
+            "-device", f"ivshmem-doorbell,vectors=1,chardev={ident}"]
 
 
 class Pair:
