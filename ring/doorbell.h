@@ -38,20 +38,42 @@ static inline bool ur_event_passed(u32 event, u32 from, u32 to)
 }
 
 /*
- * Spin before sleep, bounded and adaptive. A wait that spinning would have
- * covered allows the next one the whole limit; a longer one halves what the
- * next may spend, down to nothing, so that an idle end sleeps. Unit: that of the
- * caller's clock. limit 0 never spins.
+ * Spin before sleep, bounded and adaptive, in nanoseconds of the caller's clock.
+ *
+ * A wait that spinning would have covered allows the next one the whole limit; a
+ * longer one halves what the next may spend, down to nothing, so that an idle
+ * end sleeps. limit 0 never spins.
+ *
+ * On a busy processor a spinner is worse off than a sleeper: nobody wakes it, and
+ * it has its turn only when that of the others is over. Who finds that it was
+ * away for longer than the limit sleeps at once from then on, for a while.
  */
+#define UR_SPIN_REST_NS 100000000u
+
 struct ur_spin {
 	u32 limit;
 	u32 budget;
+	u64 rest_until;
 };
 
 static inline void ur_spin_init(struct ur_spin *s, u32 limit)
 {
 	s->limit = limit;
 	s->budget = limit;
+	s->rest_until = 0;
+}
+
+/* Look once more? The wait began at `begin`. */
+static inline bool ur_spin_goes_on(const struct ur_spin *s, u64 begin, u64 now)
+{
+	return now >= s->rest_until && now - begin < s->budget;
+}
+
+/* From one look to the next: `last`, `now`. */
+static inline void ur_spin_looked(struct ur_spin *s, u64 last, u64 now)
+{
+	if (now - last > s->limit)
+		s->rest_until = now + UR_SPIN_REST_NS;
 }
 
 /* waited: how long it took until there was something, by spin and sleep. */

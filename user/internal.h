@@ -74,7 +74,7 @@ struct ur_stream {
 	struct ur_ticket ticket;
 	u32 service;
 	unsigned int shut;	/* UR_SHUT_ */
-	struct ur_spin spin[2];	/* nanoseconds */
+	struct ur_spin spin[2];	/* of ur_wait_now_ns() */
 };
 
 /* ---- wait.c -------------------------------------------------------------- */

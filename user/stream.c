@@ -133,15 +133,18 @@ static void relax(void)
 static bool spin(struct ur_stream *s, enum ur_direction d, u64 begin,
 		 u64 deadline)
 {
-	u64 now = begin;
+	struct ur_spin *spin = &s->spin[d];
+	u64 last, now = begin;
 	bool found = false;
 
-	while (!found && now - begin < s->spin[d].budget && now < deadline) {
+	while (!found && ur_spin_goes_on(spin, begin, now) && now < deadline) {
 		ur_wait_unlock(s->link);
 		relax();
 		ur_wait_lock(s->link);
 		found = ur_stream_try(s, d, 1) != UR_TRY_AGAIN;
+		last = now;
 		now = ur_wait_now_ns();
+		ur_spin_looked(spin, last, now);
 	}
 	return found;
 }

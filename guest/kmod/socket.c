@@ -27,13 +27,11 @@
 #include "node.h"
 
 #define SPIN_US_MAX 10000u
-#define REST_NS (100 * NSEC_PER_MSEC)	/* without spins on a busy processor */
 
 /* One direction's sleeper. */
 struct ur_sleeper {
 	wait_queue_head_t wait;
-	struct ur_spin spin;	/* nanoseconds */
-	u64 rest_until;		/* no spin before; of local_clock() */
+	struct ur_spin spin;	/* of local_clock() */
 	u32 low;		/* bytes it waits for; node->lock */
 };
 
@@ -115,40 +113,28 @@ void ur_socket_wake(struct ur_socket *us, bool force)
 }
 
 /*
- * Lets whoever else can run do so: on one processor the threads that a URB needs
- * next. Of a thread that computes we would get the processor back only when its
- * time is up, and nobody wakes us as long as nothing is armed: then sleep for a
- * while instead, since a doorbell's wake-up comes before such a thread.
+ * Looks until something moved, and in between lets whoever else can run do so:
+ * on one processor those are the threads that a URB needs next.
  */
-static void give_way(struct ur_sleeper *s)
-{
-	u64 begin = local_clock(), now;
-
-	if (need_resched())
-		cond_resched();
-	else
-		yield();
-	now = local_clock();
-	if (now - begin > s->spin.limit)
-		s->rest_until = now + REST_NS;
-}
-
-/* Looks until something moved, since `begin` and as long as the budget lasts. */
 static bool spin(struct ur_sleeper *s, u64 begin,
 		 bool (*moved)(struct ur_socket *), struct ur_socket *us)
 {
-	u64 now = begin;
+	u64 last, now = begin;
 
-	while (now >= s->rest_until && now - begin < s->spin.budget) {
+	while (ur_spin_goes_on(&s->spin, begin, now)) {
 		if (moved(us))
 			return true;
 		if (signal_pending(current))
 			return false;
-		if (need_resched() || !single_task_running())
-			give_way(s);
+		if (need_resched())
+			cond_resched();
+		else if (!single_task_running())
+			yield();
 		else
 			cpu_relax();
+		last = now;
 		now = local_clock();
+		ur_spin_looked(&s->spin, last, now);
 	}
 	return false;
 }
@@ -535,7 +521,6 @@ static void sleeper_init(struct ur_sleeper *s)
 
 	init_waitqueue_head(&s->wait);
 	ur_spin_init(&s->spin, limit);
-	s->rest_until = 0;
 	s->low = 1;
 }
 

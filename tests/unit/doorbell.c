@@ -88,7 +88,7 @@ static void spin_rows(void **state)
 
 	(void)state;
 	for (i = 0; i < ROWS(SPINS); i++) {
-		struct ur_spin s = { SPINS[i].limit, SPINS[i].budget };
+		struct ur_spin s = { SPINS[i].limit, SPINS[i].budget, 0 };
 
 		ur_spin_learn(&s, SPINS[i].waited);
 		if (s.budget != SPINS[i].then || s.limit != SPINS[i].limit)
@@ -114,6 +114,35 @@ static void spin_is_bounded(void **state)
 	}
 }
 
+static void spin_ends_with_its_budget(void **state)
+{
+	struct ur_spin s;
+
+	(void)state;
+	ur_spin_init(&s, 100);
+	assert_true(ur_spin_goes_on(&s, 1000, 1000));
+	assert_true(ur_spin_goes_on(&s, 1000, 1099));
+	assert_false(ur_spin_goes_on(&s, 1000, 1100));
+	ur_spin_init(&s, 0);
+	assert_false(ur_spin_goes_on(&s, 1000, 1000));
+}
+
+static void spin_rests_on_a_busy_processor(void **state)
+{
+	const u64 rest = UR_SPIN_REST_NS;
+	struct ur_spin s;
+
+	(void)state;
+	ur_spin_init(&s, 100);
+	ur_spin_looked(&s, 1000, 1100); /* not longer than the limit */
+	assert_true(ur_spin_goes_on(&s, 1100, 1100));
+	ur_spin_looked(&s, 1100, 1201);
+	assert_false(ur_spin_goes_on(&s, 1201, 1201));
+	ur_spin_learn(&s, 1); /* does not shorten the rest */
+	assert_false(ur_spin_goes_on(&s, 1200 + rest, 1200 + rest));
+	assert_true(ur_spin_goes_on(&s, 1201 + rest, 1201 + rest));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +150,8 @@ int main(void)
 		cmocka_unit_test(event_walks),
 		cmocka_unit_test(spin_rows),
 		cmocka_unit_test(spin_is_bounded),
+		cmocka_unit_test(spin_ends_with_its_budget),
+		cmocka_unit_test(spin_rests_on_a_busy_processor),
 	};
 
 	return cmocka_run_group_tests_name("doorbell", tests, NULL, NULL);
