@@ -351,8 +351,12 @@ static char *read_line(char *to, int room, void *user)
 	ssize_t bytes = getline(&parse->text, &parse->text_room, parse->stream);
 	const char *text;
 
-	if (bytes < 0)
+	if (bytes < 0) {
+		/* A line that is lost must not pass for the end of the file. */
+		if (!feof(parse->stream))
+			complain(parse, parse->line + 1, "cannot read: %m");
 		return NULL;
+	}
 	parse->line++;
 	/* To inih an indented line goes on with the value before it. */
 	text = parse->text + strspn(parse->text, " \t");
@@ -374,9 +378,7 @@ static void parse_stream(struct parse *parse)
 	else if (bad_line < 0)
 		complain(parse, parse->line, "out of memory");
 	end_section(parse);
-	if (ferror(parse->stream))
-		complain(parse, parse->line, "cannot read on: %m");
-	else if (parse->config->count == 0 && parse->errors == 0)
+	if (parse->config->count == 0 && parse->errors == 0)
 		complain(parse, parse->line,
 			 "expected at least one [" PREFIX "NAME]");
 }

@@ -114,7 +114,8 @@ int ur_listener_open(struct ur_listener *listener, const char *path,
 	if (clear_place(path) < 0)
 		return -1;
 	listener->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	listener->fd = stream_socket();
+	if (listener->spare >= 0)
+		listener->fd = stream_socket();
 	if (listener->fd < 0)
 		ur_log("%s: cannot make a socket: %m", path);
 	else if (make(listener, link) == 0)

@@ -140,7 +140,10 @@ static int watch_signals(struct hub *hub)
 		return -1;
 	}
 	hub->signals.ready = signal_ready;
-	return ur_loop_add(&hub->loop, &hub->signals, fd);
+	if (ur_loop_add(&hub->loop, &hub->signals, fd) == 0)
+		return 0;
+	close(fd);
+	return -1;
 }
 
 /* Start and end */

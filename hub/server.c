@@ -137,7 +137,7 @@ static int may_enter(struct ur_server_end *end, const struct ucred *who)
 static void enter(struct ur_server_end *end, int fd, const struct ucred *who)
 {
 	if (ur_loop_add(end->server->loop, &end->client, fd) < 0) {
-		close(fd);
+		ur_message_refuse(fd, errno);
 		return;
 	}
 	end->who = *who;
