@@ -95,17 +95,20 @@ static void record(const struct attach *attach)
 
 /* Waiting */
 
-/* Whether it may still come: the port is taken. Learns the busid once there is. */
-static bool look(struct attach *attach)
+/* May it still come: is the port taken? Learns the busid once there is one. */
+static enum ur_exit look(struct attach *attach)
 {
 	struct ur_vhci_port port;
 
 	if (ur_vhci_read_port(attach->port, &port) != UR_EXIT_OK)
-		return false;
+		return UR_EXIT_FAILED;
 	if (port.status == UR_VHCI_USED)
 		memcpy(attach->busid, port.busid, sizeof(attach->busid));
-	return port.status == UR_VHCI_USED ||
-	       port.status == UR_VHCI_UNASSIGNED;
+	if (port.status == UR_VHCI_USED || port.status == UR_VHCI_UNASSIGNED)
+		return UR_EXIT_OK;
+	ur_say("port %u: the other side let go of %s before it was usable",
+	       attach->port, attach->device.busid.text);
+	return UR_EXIT_PEER_GONE;
 }
 
 /*
@@ -120,13 +123,10 @@ static enum ur_exit wait_for_device(struct attach *attach,
 
 	while (ur_until_ms(deadline) > 0) {
 		bool is_news = ur_events_next(events, LOOK_MS, &event);
+		enum ur_exit exit = look(attach);
 
-		if (!look(attach)) {
-			ur_say("port %u: the other side let go of %s before "
-			       "it was usable", attach->port,
-			       attach->device.busid.text);
-			return UR_EXIT_PEER_GONE;
-		}
+		if (exit)
+			return exit;
 		if (is_news && strcmp(event.action, "bind") == 0 &&
 		    strcmp(event.busid, attach->busid) == 0)
 			return UR_EXIT_OK;

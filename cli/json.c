@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "json.h"
 #include "say.h"
 
+/* A part that there was no memory for: the document lacks it. */
+static bool is_short;
+
+static void *allocate(size_t bytes)
+{
+	void *at = malloc(bytes);
+
+	is_short |= !at;
+	return at;
+}
+
 void ur_json_begin(void)
 {
+	json_set_alloc_funcs(allocate, free);
 	json_object_seed(1);
 }
 
@@ -71,11 +84,14 @@ json_t *ur_json_device(const struct ur_device *device, bool is_local)
 
 enum ur_exit ur_json_print(json_t *document)
 {
-	int error = document ? json_dumpf(document, stdout, JSON_INDENT(2)) : -1;
+	int error = -1;
 
+	if (document && !is_short)
+		error = json_dumpf(document, stdout, JSON_INDENT(2));
 	json_decref(document);
 	if (error) {
-		ur_say("cannot print JSON");
+		ur_say(is_short ? "cannot print JSON: out of memory" :
+				  "cannot print JSON");
 		return UR_EXIT_FAILED;
 	}
 	putchar('\n');

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -9,15 +10,23 @@
 #define UR_DEV_ROOT ""
 #endif
 
-void ur_link_find(glob_t *found)
+int ur_link_find(glob_t *found)
 {
 	char pattern[256];
+	int error;
 
 	memset(found, 0, sizeof(*found));
 	snprintf(pattern, sizeof(pattern), "%s/dev/usbroute[0-9]*",
 		 UR_DEV_ROOT);
-	if (glob(pattern, GLOB_NOSORT, NULL, found) != 0)
-		found->gl_pathc = 0;
+	error = glob(pattern, GLOB_NOSORT | GLOB_ERR, NULL, found);
+	if (error == 0)
+		return 0;
+	found->gl_pathc = 0;
+	if (error == GLOB_NOMATCH)
+		return 0;
+	ur_say("cannot look for %s: %s", pattern,
+	       error == GLOB_NOSPACE ? "out of memory" : strerror(errno));
+	return -1;
 }
 
 static enum ur_exit say_several(const glob_t *found)
@@ -49,8 +58,9 @@ static enum ur_exit choose_only(struct ur_link *link)
 	enum ur_exit exit = UR_EXIT_FAILED;
 	glob_t found;
 
-	ur_link_find(&found);
-	if (found.gl_pathc == 1)
+	if (ur_link_find(&found) < 0)
+		exit = UR_EXIT_FAILED;
+	else if (found.gl_pathc == 1)
 		exit = set_name(link, found.gl_pathv[0]);
 	else if (found.gl_pathc > 1)
 		exit = say_several(&found);

@@ -75,7 +75,7 @@ void ur_link_say_fault(const char *name, const struct usbroute_info *info);
 /* "up", "down" or "broken" */
 const char *ur_link_state_text(u32 state);
 
-/* Every /dev/usbrouteN; free with globfree(). Never fails: may be empty. */
-void ur_link_find(glob_t *found);
+/* Every /dev/usbrouteN, maybe none; free with globfree() in any case. -1: said. */
+int ur_link_find(glob_t *found) ur_must_check;
 
 #endif

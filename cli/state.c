@@ -92,8 +92,11 @@ void ur_state_each(const char *link,
 
 	bound_path(path, link, "");
 	directory = opendir(path);
-	if (!directory)
+	if (!directory) {
+		if (errno != ENOENT)
+			ur_say("cannot read %s: %m", path);
 		return;
+	}
 	while ((entry = readdir(directory)))
 		if (entry->d_name[0] != '.')
 			visit(entry->d_name, context);
@@ -133,6 +136,8 @@ bool ur_state_origin(u32 port, struct ur_state_origin *origin)
 	memset(origin, 0, sizeof(*origin));
 	port_path(path, port);
 	file = fopen(path, "re");
+	if (!file && errno != ENOENT)
+		ur_say("cannot read %s: %m", path);
 	if (!file)
 		return false;
 	fields = fscanf(file, "%107s %7s %31s", origin->host, origin->service,

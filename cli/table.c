@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,10 @@ void ur_table_cell(struct ur_table *table, const char *format, ...)
 
 enum ur_exit ur_table_print(struct ur_table *table)
 {
-	if (!table->failed && scols_print_table(table->table) < 0)
+	errno = 0;
+	/* It leaves a cell out when memory is short, and returns 0. */
+	if (!table->failed &&
+	    (scols_print_table(table->table) < 0 || errno == ENOMEM))
 		table->failed = true;
 	scols_unref_table(table->table);
 	if (!table->failed)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
 #include <libudev.h>
 #include <stdlib.h>
 
@@ -83,6 +84,12 @@ static void add_interface(struct udev_device *udev, struct ur_device *device)
 		     udev_device_get_driver(udev));
 }
 
+/* What is not there was unplugged meanwhile, unless memory is short. */
+static bool is_lost(const void *found)
+{
+	return !found && errno == ENOMEM;
+}
+
 /* Calls visit() for each USB device of that type, below `parent` if not NULL. */
 static int walk(struct udev *udev, const char *type, struct udev_device *parent,
 		void (*visit)(struct udev_device *found, void *context),
@@ -104,9 +111,13 @@ static int walk(struct udev *udev, const char *type, struct udev_device *parent,
 	if (error >= 0) {
 		udev_list_entry_foreach(entry,
 					udev_enumerate_get_list_entry(all)) {
-			struct udev_device *found = udev_device_new_from_syspath(
-				udev, udev_list_entry_get_name(entry));
+			struct udev_device *found;
 
+			errno = 0;
+			found = udev_device_new_from_syspath(
+				udev, udev_list_entry_get_name(entry));
+			if (is_lost(found))
+				error = -ENOMEM;
 			if (found)
 				visit(found, context);
 			udev_device_unref(found);
@@ -119,14 +130,18 @@ static int walk(struct udev *udev, const char *type, struct udev_device *parent,
 struct interface_walk {
 	struct ur_device *device;
 	const char *parent;	/* syspath */
+	bool failed;
 };
 
 /* A match by parent also finds what is below a hub: only direct children. */
 static void visit_interface(struct udev_device *found, void *context)
 {
 	struct interface_walk *walk = context;
-	struct udev_device *parent = udev_device_get_parent(found);
+	struct udev_device *parent;
 
+	errno = 0;
+	parent = udev_device_get_parent(found);
+	walk->failed |= is_lost(parent);
 	if (parent &&
 	    strcmp(udev_device_get_syspath(parent), walk->parent) == 0)
 		add_interface(found, walk->device);
@@ -141,7 +156,7 @@ struct device_walk {
 static void visit_device(struct udev_device *found, void *context)
 {
 	struct device_walk *devices = context;
-	struct interface_walk interfaces;
+	struct interface_walk interfaces = { 0 };
 	struct ur_device *device = ur_device_list_add(devices->list);
 
 	if (!device) {
@@ -158,7 +173,7 @@ static void visit_device(struct udev_device *found, void *context)
 	interfaces.device = device;
 	interfaces.parent = udev_device_get_syspath(found);
 	if (walk(devices->udev, "usb_interface", found, visit_interface,
-		 &interfaces) < 0)
+		 &interfaces) < 0 || interfaces.failed)
 		devices->failed = true;
 	device->op.interfaces = (u8)device->interface_count;
 }

@@ -73,7 +73,8 @@ static enum ur_exit print_links(void)
 	glob_t found;
 	size_t i;
 
-	ur_link_find(&found);
+	if (ur_link_find(&found) < 0)
+		exit = UR_EXIT_FAILED;
 	for (i = 0; i < found.gl_pathc; i++)
 		if (print_link(found.gl_pathv[i]))
 			exit = UR_EXIT_FAILED;

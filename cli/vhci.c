@@ -107,6 +107,8 @@ static enum ur_exit parse_controller(const char *name, const char *text,
 {
 	int line = ur_vhci_parse(text, list);
 
+	if (line < 0)
+		ur_say("/sys/" VHCI "/%s: out of memory", name);
 	if (line > 0)
 		ur_say("/sys/" VHCI "/%s: line %d is not a port: want "
 		       "\"hub port sta spd dev sockfd local_busid\"",
@@ -139,7 +141,8 @@ enum ur_exit ur_vhci_read(struct ur_vhci_list *list)
 		snprintf(path, sizeof(path), VHCI "/%s", name);
 		error = ur_sysfs_read(path, text, sizeof(text));
 		if (error)
-			return i == 0 ? say_absent(error) : UR_EXIT_OK;
+			return i > 0 && error == -ENOENT ? UR_EXIT_OK :
+							   say_absent(error);
 		exit = parse_controller(name, text, list);
 	}
 	return exit;

@@ -126,11 +126,18 @@ static int take_stream(const char *busid, const char *text)
 	if (!status || strcmp(status, "1") != 0)
 		return -EINVAL;
 	stream = calloc(1, sizeof(*stream));
+	if (!stream)
+		return -ENOMEM;
 	snprintf(stream->status, sizeof(stream->status), "%.500s",
 		 attribute(busid, "usbip_status"));
 	stream->fd = dup(atoi(text));
 	fake_write(stream->status, "2\n");
-	pthread_create(&thread, NULL, echo, stream);
+	if (pthread_create(&thread, NULL, echo, stream)) {
+		fake_write(stream->status, "1\n");
+		close(stream->fd);
+		free(stream);
+		return -ENOMEM;
+	}
 	pthread_detach(thread);
 	return 0;
 }
@@ -177,6 +184,19 @@ static void *plug(void *unused)
 	return unused;
 }
 
+static int detach(const char *text)
+{
+	unsigned int port = (unsigned int)atoi(text);
+	char row[64];
+
+	snprintf(row, sizeof(row), "s  %04u 004 000 00000000 000000 0-0", port);
+	if (set_port(port, 6, row))
+		return -EINVAL;
+	if (access(fake_path("/stays"), F_OK) != 0)
+		unlink(fake_path(DEVICE, "4-1"));
+	return 0;
+}
+
 static int attach(const char *text)
 {
 	unsigned int port, devid, speed;
@@ -193,21 +213,13 @@ static int attach(const char *text)
 	snprintf(row, sizeof(row), "s  %04u 006 %03u %08x %06d 4-1", port,
 		 speed, devid, fd);
 	error = set_port(port, 4, row);
-	if (!error && pthread_create(&thread, NULL, plug, NULL) == 0)
-		pthread_detach(thread);
-	return error;
-}
-
-static int detach(const char *text)
-{
-	unsigned int port = (unsigned int)atoi(text);
-	char row[64];
-
-	snprintf(row, sizeof(row), "s  %04u 004 000 00000000 000000 0-0", port);
-	if (set_port(port, 6, row))
-		return -EINVAL;
-	if (access(fake_path("/stays"), F_OK) != 0)
-		unlink(fake_path(DEVICE, "4-1"));
+	if (error)
+		return error;
+	if (pthread_create(&thread, NULL, plug, NULL)) {
+		detach(row + 3);
+		return -ENOMEM;
+	}
+	pthread_detach(thread);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* libudev, as far as the command uses it, over a directory of plain files. */
 #include <dirent.h>
+#include <errno.h>
 #include <libudev.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,8 @@ struct udev_device *udev_device_new_from_syspath(struct udev *udev,
 	if (access(fake_path("%s", syspath), F_OK) != 0)
 		return NULL;
 	device = calloc(1, sizeof(*device));
+	if (!device)
+		return NULL;
 	snprintf(device->syspath, sizeof(device->syspath), "%s", syspath);
 	return device;
 }
@@ -121,7 +124,8 @@ struct udev_enumerate *udev_enumerate_new(struct udev *udev)
 {
 	struct udev_enumerate *all = calloc(1, sizeof(*all));
 
-	all->udev = udev;
+	if (all)
+		all->udev = udev;
 	return all;
 }
 
@@ -158,47 +162,53 @@ int udev_enumerate_add_match_parent(struct udev_enumerate *all,
 	return 0;
 }
 
-static void add_entry(struct udev_enumerate *all, const char *syspath)
+static int add_entry(struct udev_enumerate *all, const char *syspath)
 {
 	struct udev_list_entry **at = &all->entries;
 	struct udev_list_entry *entry = calloc(1, sizeof(*entry));
 
+	if (!entry)
+		return -ENOMEM;
 	snprintf(entry->name, sizeof(entry->name), "%s", syspath);
 	while (*at && strcmp((*at)->name, syspath) < 0)
 		at = &(*at)->next;
 	entry->next = *at;
 	*at = entry;
+	return 0;
 }
 
-static void scan_one(struct udev_enumerate *all, const char *name)
+static int scan_one(struct udev_enumerate *all, const char *name)
 {
 	const char *real_root = fake_path("%s", "");
 	const char *type;
+	int error = 0;
 	char *real;
 
 	real = realpath(fake_path("/sys/bus/usb/devices/%s", name), NULL);
 	if (!real)
-		return;
+		return errno == ENOMEM ? -ENOMEM : 0;
 	type = fake_read(fake_path("%s/uevent", real + strlen(real_root)));
 	if (type && strcmp(type, all->devtype) == 0 &&
 	    strncmp(real + strlen(real_root), all->parent,
 		    strlen(all->parent)) == 0)
-		add_entry(all, real + strlen(real_root));
+		error = add_entry(all, real + strlen(real_root));
 	free(real);
+	return error;
 }
 
 int udev_enumerate_scan_devices(struct udev_enumerate *all)
 {
 	DIR *directory = opendir(fake_path("/sys/bus/usb/devices"));
 	struct dirent *entry;
+	int error = 0;
 
 	if (!directory)
-		return 0;
-	while ((entry = readdir(directory)))
+		return errno == ENOENT ? 0 : -errno;
+	while (!error && (entry = readdir(directory)))
 		if (entry->d_name[0] != '.')
-			scan_one(all, entry->d_name);
+			error = scan_one(all, entry->d_name);
 	closedir(directory);
-	return 0;
+	return error;
 }
 
 struct udev_list_entry *udev_enumerate_get_list_entry(struct udev_enumerate *all)
@@ -235,14 +245,19 @@ void fake_event(const char *action, const char *busid)
 struct udev_monitor *udev_monitor_new_from_netlink(struct udev *udev,
 						   const char *name)
 {
+	struct udev_monitor *monitor = calloc(1, sizeof(*monitor));
+
 	(void)udev;
-	if (strcmp(name, "kernel") != 0 || pipe(event_pipe) < 0)
-		return NULL;
-	return calloc(1, sizeof(struct udev_monitor));
+	if (monitor && strcmp(name, "kernel") == 0 && pipe(event_pipe) == 0)
+		return monitor;
+	free(monitor);
+	return NULL;
 }
 
 struct udev_monitor *udev_monitor_unref(struct udev_monitor *monitor)
 {
+	if (!monitor)
+		return NULL;
 	close(event_pipe[0]);
 	close(event_pipe[1]);
 	event_pipe[1] = -1;
@@ -272,10 +287,12 @@ int udev_monitor_get_fd(struct udev_monitor *monitor)
 
 struct udev_device *udev_monitor_receive_device(struct udev_monitor *monitor)
 {
-	struct udev_device *device = calloc(1, sizeof(*device));
+	struct udev_device *device = calloc(1, sizeof(*device)), event;
 
 	(void)monitor;
-	if (read(event_pipe[0], device, sizeof(*device)) != sizeof(*device))
+	if (read(event_pipe[0], &event, sizeof(event)) != sizeof(event))
 		abort();
+	if (device)
+		*device = event;
 	return device;
 }
