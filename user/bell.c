@@ -65,6 +65,7 @@ int ur_bell_open(struct ur_bell *b, struct ur_header_shm *own,
 		.ring_fd = -1,
 		.wait_fd = -1,
 		.random = 2463534242u,
+		.savings = UR_BELL_SAVINGS,
 	};
 	/* A dead owner's count goes on, or its peer may wait for just this. */
 	b->rung = ur_load_once(b->own);
@@ -144,6 +145,28 @@ u32 ur_bell_ticket(struct ur_bell *b)
 	return now;
 }
 
+bool ur_bell_is_storm(struct ur_bell *b, u64 work, u64 now_ns)
+{
+	u64 ms = (now_ns - b->paid_ns) / UR_BELL_NAP_NS;
+	u64 earned = b->savings + ms + (work - b->work_paid);
+	u64 cost = b->received - b->heard_paid;
+	u64 left = earned > cost ? earned - cost : 0;
+
+	b->paid_ns += ms * UR_BELL_NAP_NS;
+	b->work_paid = work;
+	b->heard_paid = b->received;
+	b->savings = left < UR_BELL_SAVINGS ? (u32)left : UR_BELL_SAVINGS;
+	b->naps += left == 0;
+	return left == 0;
+}
+
+int ur_bell_nap(struct ur_bell *b, u32 turn, u64 timeout_ns)
+{
+	if (timeout_ns > UR_BELL_NAP_NS)
+		timeout_ns = UR_BELL_NAP_NS;
+	return futex_wait(&b->turn, FUTEX_WAIT_PRIVATE, turn, timeout_ns);
+}
+
 bool ur_bell_take_pump(struct ur_bell *b)
 {
 	if (!has_eventfds(b) || b->pumped)
@@ -187,4 +210,5 @@ void ur_bell_kick(struct ur_bell *b)
 		signal_eventfd(b->wait_fd);
 	else
 		futex_wake(&b->peer->raw, FUTEX_WAKE);
+	futex_wake(&b->turn, FUTEX_WAKE_PRIVATE); /* who naps */
 }

@@ -302,6 +302,7 @@ void ur_file_link_info(struct ur_file_link *l, struct ur_file_link_info *info)
 		.doorbells_sent = l->bell.sent,
 		.doorbells_received = l->bell.received,
 		.doorbells_lost = l->bell.lost,
+		.naps = l->bell.naps,
 		.burials = l->burials,
 	};
 	describe(l, info->text);

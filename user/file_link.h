@@ -195,6 +195,7 @@ struct ur_file_link_info {
 	u64 doorbells_sent;
 	u64 doorbells_received;
 	u64 doorbells_lost;	/* by bell_loss_percent */
+	u64 naps;		/* in a storm of doorbells: bell.h */
 	u64 burials;		/* a dead peer was declared down */
 	char text[UR_WHY_BYTES];	/* state and fault for a person */
 };

@@ -126,15 +126,26 @@ void ur_wait_look(struct ur_file_link *l)
 
 /* ---- wait ---------------------------------------------------------------- */
 
-static int doze(struct ur_file_link *l, u32 ticket, u64 timeout_ns)
+/* What an honest peer's doorbells are for; see bell.h. */
+static u64 work_done(const struct ur_file_link *l)
 {
-	u32 round = l->round & 1;
-	bool pump = ur_bell_take_pump(&l->bell);
+	const struct ur_counters *c = &l->core.counters;
+
+	return c->publishes + c->releases + l->changes;
+}
+
+static int doze(struct ur_file_link *l, u32 ticket, u64 now, u64 timeout_ns)
+{
+	u32 round = l->round & 1, turn = l->bell.turn;
+	bool nap = ur_bell_is_storm(&l->bell, work_done(l), now);
+	bool pump = !nap && ur_bell_take_pump(&l->bell);
 	int n;
 
 	l->asleep[round]++;
 	ur_wait_unlock(l);
-	if (pump)
+	if (nap)
+		n = ur_bell_nap(&l->bell, turn, timeout_ns);
+	else if (pump)
 		n = ur_bell_pump(&l->bell, timeout_ns);
 	else
 		n = ur_bell_wait(&l->bell, ticket, timeout_ns);
@@ -157,7 +168,7 @@ static int doze_until(struct ur_file_link *l, u32 ticket, u64 deadline)
 		return -ETIMEDOUT;
 	if (deadline - now < most)
 		most = deadline - now;
-	n = doze(l, ticket, most);
+	n = doze(l, ticket, now, most);
 	return n == -EINTR && l->interruptible ? n : 0;
 }
 
