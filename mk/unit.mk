@@ -9,12 +9,12 @@
 LINK_SRC := $(RING_SRC) $(sort $(wildcard user/*.c))
 
 SAN_WAY := $(SAN)
-HOOKED_WAY := $(SAN) -Itests/evil/hooked
+HOOKED_WAY := $(SAN) -Itests/cut/hooked
 # The fences only decide about sleep; what orders bytes is acquire and release.
 TSAN_WAY := $(TSAN) -Wno-tsan
 PLAIN_WAY := -DROUNDS=3000
 
-LINK_TEST_INC := -Ienv -Ienv/user -Iring -Iuser -Itests/unit -Itests/user
+LINK_TEST_INC := -Ienv -Ienv/user -Iring -Iuser -Itests/unit -Itests/user -Itests/cut
 
 # $(1) way, $(2) its flags
 define link_test_way
@@ -27,12 +27,18 @@ $(eval $(call link_test_way,hooked,$(HOOKED_WAY)))
 $(eval $(call link_test_way,tsan,$(TSAN_WAY)))
 $(eval $(call link_test_way,plain,$(PLAIN_WAY)))
 
+# Where indices and generations start is the environment's choice: tests/fault/first.c.
+# The test of the geometry alone is about where they start otherwise.
+FIRST_WRAP = $(if $(filter unit/layout,$(1)),,\
+	-Wl,--wrap=ur_geometry_init -Wl,--wrap=ur_file_link_config)
+FIRST_SRC = $(if $(filter unit/layout,$(1)),,tests/fault/first.c)
+
 # $(1) way, $(2) its flags, $(3) folder/test, $(4) sources it tests
 define link_test
-LINK_TEST_OBJ += $(patsubst %.c,$(BUILD_DIR)/tests/$(1)/%.o,tests/$(3).c $(4))
+LINK_TEST_OBJ += $(patsubst %.c,$(BUILD_DIR)/tests/$(1)/%.o,tests/$(3).c $(call FIRST_SRC,$(3)) $(4))
 $(BUILD_DIR)/tests/$(1)-$(notdir $(3)): \
-		$(patsubst %.c,$(BUILD_DIR)/tests/$(1)/%.o,tests/$(3).c $(4))
-	$$(CC) $$(UR_CFLAGS) $(2) -o $$@ $$^ -lcmocka -lpthread
+		$(patsubst %.c,$(BUILD_DIR)/tests/$(1)/%.o,tests/$(3).c $(call FIRST_SRC,$(3)) $(4))
+	$$(CC) $$(UR_CFLAGS) $(2) $(call FIRST_WRAP,$(3)) -o $$@ $$^ -lcmocka -lpthread
 endef
 $(foreach t,doorbell layout ring channel channel_bytes link,\
 	$(eval $(call link_test,san,$(SAN_WAY),unit/$(t),$(RING_SRC))))
@@ -40,7 +46,11 @@ $(foreach t,open streams waits threads processes,\
 	$(eval $(call link_test,san,$(SAN_WAY),user/$(t),$(LINK_SRC))))
 $(eval $(call link_test,san,$(SAN_WAY),evil/hostile,$(RING_SRC)))
 $(eval $(call link_test,san,$(SAN_WAY),evil/binding,$(LINK_SRC)))
-$(eval $(call link_test,hooked,$(HOOKED_WAY),evil/cut,$(RING_SRC)))
+$(foreach t,steps talk,\
+	$(eval $(call link_test,hooked,$(HOOKED_WAY),cut/$(t),$(RING_SRC))))
+$(eval $(call link_test,plain,$(PLAIN_WAY),cut/kill,$(LINK_SRC)))
+$(eval $(call link_test,san,$(SAN_WAY),cut/kill,$(LINK_SRC)))
+$(eval $(call link_test,tsan,$(TSAN_WAY),cut/kill,$(LINK_SRC)))
 $(eval $(call link_test,san,$(SAN_WAY),loop/loop,$(LINK_SRC)))
 $(eval $(call link_test,plain,$(PLAIN_WAY),loop/two_threads,$(RING_SRC)))
 $(eval $(call link_test,tsan,$(TSAN_WAY),loop/two_threads,$(RING_SRC)))
@@ -54,16 +64,18 @@ EACH_TEST = s=0; for t in $(1); do CMOCKA_MESSAGE_OUTPUT=TAP $$t || s=1; done; e
 
 suite-unit-ring.deps = $(patsubst %,$(BUILD_DIR)/tests/san-%,\
 	doorbell layout ring channel channel_bytes link)
-suite-evil.deps = $(BUILD_DIR)/tests/hooked-cut \
-	$(patsubst %,$(BUILD_DIR)/tests/san-%,hostile binding)
+suite-evil.deps = $(patsubst %,$(BUILD_DIR)/tests/san-%,hostile binding)
+suite-cut.deps = $(patsubst %,$(BUILD_DIR)/tests/hooked-%,steps talk) \
+	$(patsubst %,$(BUILD_DIR)/tests/%-kill,plain san tsan)
 suite-tsan.deps = $(patsubst %,$(BUILD_DIR)/tests/tsan-%,two_threads threads waits)
 suite-loop.deps = $(BUILD_DIR)/tests/san-loop $(BUILD_DIR)/tests/plain-two_threads
 suite-user.deps = $(patsubst %,$(BUILD_DIR)/tests/san-%,\
 	open streams waits threads processes)
 
-SUITES += unit-ring evil tsan loop user
+SUITES += unit-ring evil cut tsan loop user
 suite-unit-ring = $(call EACH_TEST,$(suite-unit-ring.deps))
 suite-evil = $(call EACH_TEST,$(suite-evil.deps))
+suite-cut = $(call EACH_TEST,$(suite-cut.deps))
 suite-tsan = $(call EACH_TEST,$(suite-tsan.deps))
 suite-loop = $(call EACH_TEST,$(suite-loop.deps))
 suite-user = $(call EACH_TEST,$(suite-user.deps))

@@ -368,6 +368,7 @@ class Vm:
             words.append(f"rootfstype={self.rootfs}")
         if self.modules:
             words.append("ur.modules=" + ",".join(self.modules))
+        words += [f"usbroute.{k[3:].lower()}={v}" for k, v in os.environ.items() if "UR_FIRST" in k]
         return " ".join(words + ([self.cmdline] if self.cmdline else []))
 
     def _command(self, fds):

@@ -38,7 +38,8 @@ static void no_byte_after_half(void **state)
 	assert_int_equal(ur_channel_room(A, T[0], 5, s), 5);
 	assert_int_equal(ur_channel_shut(A, T[0]), 0);
 	assert_int_equal(ur_channel_publish(A, T[0], 5), UR_PEER_CLOSED);
-	assert_int_equal(ur_load_once(&ur_block(P.box[0], 0)->produced), 0);
+	assert_int_equal(ur_load_once(&ur_block(P.box[0], 0)->produced),
+			 P.g.first_index);
 	assert_int_equal(A->counters.bytes_sent, 0);
 }
 
@@ -368,9 +369,9 @@ static void the_caller_picks_the_first_generation(void **state)
 	pair_start(&P, UR_END_B);
 	pair_settle(&P);
 	pair_connect(&P, UR_END_A, T);
-	assert_word(UR_END_B, 0, 0x123456, OPEN);
+	assert_int_equal(get_word(&P, UR_END_B, 0), 0x12345600 | OPEN);
 	pair_connect(&P, UR_END_B, T);
-	assert_word(UR_END_A, 1, 0x654321, OPEN);
+	assert_int_equal(get_word(&P, UR_END_A, 1), 0x65432100 | OPEN);
 }
 
 /* What lies in the ring from the generation before is never read. */
@@ -398,13 +399,14 @@ static void an_impossible_produced_severs(void **state)
 
 	(void)state;
 	pair_connect(&P, UR_END_A, T);
-	ur_store_release(&ur_block(P.box[0], 0)->produced, 65);
+	ur_store_release(&ur_block(P.box[0], 0)->produced,
+			 P.g.first_index + 65);
 	assert_int_equal(pair_recv(B, T[1], got, 64), UR_PEER_RESET);
 	assert_int_equal(B->state, UR_LINK_BROKEN);
 	assert_int_equal(B->fault.number, UR_FAULT_PRODUCED);
 	assert_int_equal(B->fault.channel, 0);
-	assert_int_equal(B->fault.got, 65);
-	assert_int_equal(B->fault.want, 64);
+	assert_int_equal(B->fault.got, P.g.first_index + 65);
+	assert_int_equal(B->fault.want, P.g.first_index + 64);
 	assert_int_equal(ur_load_once(&P.box[1]->seen), 0);
 	assert_int_equal(ur_load_once(&P.box[1]->fault), 8);
 	assert_true(ur_link_take_bell(B));
@@ -419,12 +421,13 @@ static void an_impossible_consumed_severs(void **state)
 	(void)state;
 	pair_connect(&P, UR_END_A, T);
 	assert_int_equal(pair_send(A, T[0], (const u8 *)"ab", 2), 2);
-	ur_store_release(&ur_block(P.box[1], 0)->consumed, 3);
+	ur_store_release(&ur_block(P.box[1], 0)->consumed,
+			 P.g.first_index + 3);
 	assert_int_equal(pair_send(A, T[0], (const u8 *)"ab", 2), UR_PEER_RESET);
 	assert_int_equal(A->state, UR_LINK_BROKEN);
 	assert_int_equal(A->fault.number, UR_FAULT_CONSUMED);
-	assert_int_equal(A->fault.got, 3);
-	assert_int_equal(A->fault.want, 2);
+	assert_int_equal(A->fault.got, P.g.first_index + 3);
+	assert_int_equal(A->fault.want, P.g.first_index + 2);
 	assert_int_equal(ur_load_once(&P.box[0]->fault), 9);
 }
 

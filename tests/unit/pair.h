@@ -173,10 +173,16 @@ static inline int pair_teardown(void **state)
 
 #define pair_test(f) cmocka_unit_test_setup_teardown(f, pair_setup, pair_teardown)
 
-static inline void assert_word(enum ur_end writer, u32 c, u32 generation,
-			       u32 state)
+/* The generation of a channel's nth call, wherever the first one started. */
+static inline u32 nth_generation(u32 nth)
 {
-	assert_int_equal(get_word(&P, writer, c), generation << 8 | state);
+	return nth ? (P.g.first_generation + nth - 1) & 0xffffff : 0;
+}
+
+static inline void assert_word(enum ur_end writer, u32 c, u32 nth, u32 state)
+{
+	assert_int_equal(get_word(&P, writer, c),
+			 nth_generation(nth) << 8 | state);
 }
 
 #endif
