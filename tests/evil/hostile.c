@@ -525,21 +525,15 @@ static bool have_happened(const struct events *e)
 	       L.counters.bytes_received >= e->received;
 }
 
-static bool is_time_up(const struct timespec *start, long seconds)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec - start->tv_sec > seconds ||
-	       (now.tv_sec - start->tv_sec == seconds &&
-		now.tv_nsec >= start->tv_nsec);
-}
-
 /* Some time, and on a busy machine as long as it takes, with a limit. */
 static bool goes_on(const struct timespec *start, const struct events *e)
 {
-	return !is_time_up(start, SECONDS) ||
-	       (!have_happened(e) && !is_time_up(start, SECONDS_MAX));
+	struct timespec now;
+	long seconds;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	seconds = now.tv_sec - start->tv_sec - (now.tv_nsec < start->tv_nsec);
+	return seconds < (have_happened(e) ? SECONDS : SECONDS_MAX);
 }
 
 static void survive(int how, const struct events *e)
