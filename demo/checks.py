@@ -2,6 +2,7 @@
 """One class per kind of device: what QEMU plugs into the device VM, and what has
 to happen in the client VM for the demo to count as passed."""
 
+import hashlib
 import math
 import os
 import re
@@ -57,7 +58,7 @@ class Storage(Check):
     def __init__(self, show, directory, options):
         super().__init__(show, directory, options)
         self.image = os.path.join(directory, "disk.img")
-        self.written = b""
+        self.written, self.written_sum = 0, None
         self.where = None
         self.client_sum = self.host_sum = None
 
@@ -135,37 +136,42 @@ class Storage(Check):
         seconds = time.monotonic() - start
         self.show.say(f"throughput, direct reads of 64 KiB: {count * 65536 / seconds / 1e6:.1f} MB/s")
 
+    def make_bytes(self, client, count):
+        """Random bytes in the client VM; their sum leaves it before they are written."""
+        output = client.check(f"head -c {count} /dev/urandom >/tmp/proof && sha256sum </tmp/proof", 60)
+        self.written, self.written_sum = count, output.split()[0]
+
     def write_file(self, client, block):
         _, number, kind = self.where
         self.show.step("The client VM mounts it and writes to it")
-        self.written = os.urandom(min(WRITE_BYTES, self.size // 8))
         part = f"/dev/{block}{number or ''}"
-        client.put("/tmp/proof", self.written)
+        self.make_bytes(client, min(WRITE_BYTES, self.size // 8))
         client.check(f"mkdir -p /mnt/usb && mount -t {kind} {part} /mnt/usb", 60)
         self.show.say(client.check("ls -l /mnt/usb | tail -n +2").rstrip() or "(an empty file system)")
         client.check("cp /tmp/proof /mnt/usb/usbroute.bin && sync && umount /mnt/usb", 120)
-        self.show.say(f"{len(self.written)} bytes to /usbroute.bin on {part} ({kind})")
+        self.show.say(f"{self.written} bytes to /usbroute.bin on {part} ({kind})")
 
     def write_range(self, client, block):
         self.show.step("The client VM writes to it")
-        self.written = os.urandom(min(WRITE_BYTES, self.size // 8) // 4096 * 4096)
         self.offset = self.size // 2 // 4096 * 4096
-        client.put("/tmp/proof", self.written)
+        self.make_bytes(client, min(WRITE_BYTES, self.size // 8) // 4096 * 4096)
         client.check(f"dd if=/tmp/proof of=/dev/{block} bs=4k seek={self.offset // 4096} conv=fsync 2>&1", 120)
-        self.show.say(f"no file system known here: {len(self.written)} bytes at offset {self.offset}, "
+        self.show.say(f"no file system known here: {self.written} bytes at offset {self.offset}, "
                       "on the copy")
 
     def after(self):
         if self.where:
             found = disk.read_file(self.image, self.where, "usbroute.bin")
         else:
-            found = disk.read_range(self.image, self.offset, len(self.written))
-        expect(found == self.written, f"the image has other bytes than the client VM wrote: "
-               f"{len(found)} bytes, expected {len(self.written)}")
+            found = disk.read_range(self.image, self.offset, self.written)
+        found_sum = hashlib.sha256(found).hexdigest()
+        expect(len(found) == self.written and found_sum == self.written_sum,
+               f"the image has other bytes than the client VM wrote: {len(found)} bytes, sha256 "
+               f"{found_sum}, expected {self.written} bytes, {self.written_sum}")
 
     def result(self):
         return [f"client sha256 {self.client_sum}", f"host   sha256 {self.host_sum}",
-                f"written {len(self.written)} verified on the image after detach"]
+                f"written {self.written} verified on the image after detach"]
 
 
 class Uas(Storage):
@@ -304,17 +310,21 @@ class Audio(Check):
         return ["-audiodev", f"wav,id=snd,path={self.wav},out.frequency={self.RATE}",
                 "-device", "usb-audio,bus=xhci.0,audiodev=snd"]
 
-    def tone(self):
-        for n in range(self.RATE * self.SECONDS):
+    # The tone and the samples meet again after so many samples.
+    CYCLE = RATE // math.gcd(RATE, HERTZ)
+
+    def cycle(self):
+        for n in range(self.CYCLE):
             value = int(12000 * math.sin(2 * math.pi * self.HERTZ * n / self.RATE))
             yield struct.pack("<hh", value, value)
 
     def run(self, client, device):
         self.show.step(f"The client VM plays {self.SECONDS} s of {self.HERTZ} Hz")
         client.wait_console(r"usb-audio|QEMU USB Audio", 30)
-        client.put("/tmp/tone", b"".join(self.tone()))
+        client.put("/tmp/cycle", b"".join(self.cycle()))
         client.check("grep -q . /proc/asound/cards && cat /proc/asound/cards")
-        client.check("play-pcm /dev/dsp 48000 2 </tmp/tone", 60)
+        client.check(f"for i in $(seq {self.RATE * self.SECONDS // self.CYCLE}); do cat /tmp/cycle; done | "
+                     f"play-pcm /dev/dsp {self.RATE} 2", 60)
         self.show.say("played")
 
     def after(self):
