@@ -3,7 +3,8 @@
  * usbroute.ko: stream sockets over memory that another virtual machine shares.
  *
  *      pci.c, of.c     find the memory and the doorbell
- *      node.c          one link: doorbell, watchdog, life and death
+ *      node.c          one link: watchdog, life and death
+ *      bell.c          its doorbell, and what a storm of them may cost
  *      chardev.c       /dev/usbrouteN: connect, listen, accept, info
  *      socket.c        the sockets: what usbip-host and vhci-hcd send through
  *      sysfs.c         counters

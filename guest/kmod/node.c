@@ -116,13 +116,6 @@ static void look(struct ur_node *node)
 	ur_node_unlock(node, flags);
 }
 
-/* From the binding's interrupt handler; hard interrupt context. */
-void ur_node_doorbell(struct ur_node *node)
-{
-	atomic64_inc(&node->doorbells_received);
-	look(node);
-}
-
 static void watchdog(struct timer_list *timer)
 {
 	struct ur_node *node = from_timer(node, timer, watchdog);
@@ -191,6 +184,29 @@ static void start_link(struct ur_node *node)
 		 g.ring_bytes);
 }
 
+/* The peer learns at once that nobody is here; every channel ends. */
+void ur_node_stop(struct ur_node *node)
+{
+	unsigned long flags = ur_node_lock(node);
+
+	if (node->link.epoch)
+		ur_link_stop(&node->link);
+	wake(node, true);
+	ur_node_unlock(node, flags);
+}
+
+/* From here on nothing looks, rings or arms a timer for this node. */
+static void retire(struct ur_node *node)
+{
+	unsigned long flags;
+
+	ur_node_stop(node);
+	flags = ur_node_lock(node);
+	WRITE_ONCE(node->gone, true);
+	wake(node, true);
+	ur_node_unlock(node, flags);
+}
+
 struct ur_node *ur_node_create(struct device *parent,
 			       const struct ur_binding *binding)
 {
@@ -208,8 +224,11 @@ struct ur_node *ur_node_create(struct device *parent,
 	node->dev.devt = first_devt + minor;
 	err = dev_set_name(&node->dev, "usbroute%d", minor);
 	if (err)
-		goto no_device;
+		goto no_link;
 	start_link(node);
+	err = ur_bell_start(node);
+	if (err)
+		goto no_link;
 	cdev_init(&node->cdev, &ur_chardev_fops);
 	node->cdev.owner = THIS_MODULE;
 	err = cdev_device_add(&node->cdev, &node->dev);
@@ -221,23 +240,14 @@ struct ur_node *ur_node_create(struct device *parent,
 	return node;
 
 no_device:
-	if (node->link.epoch)
-		ur_link_stop(&node->link);
+	retire(node);
+	ur_bell_stop(node);
+no_link:
+	ur_node_stop(node);
 	ida_free(&minors, minor);
 no_minor:
 	put_device(&node->dev);
 	return ERR_PTR(err);
-}
-
-/* The peer learns at once that nobody is here; every channel ends. */
-void ur_node_stop(struct ur_node *node)
-{
-	unsigned long flags = ur_node_lock(node);
-
-	if (node->link.epoch)
-		ur_link_stop(&node->link);
-	wake(node, true);
-	ur_node_unlock(node, flags);
 }
 
 static void wait_for_copies(struct ur_node *node)
@@ -252,20 +262,12 @@ static void wait_for_copies(struct ur_node *node)
 	}
 }
 
-/*
- * The binding has to keep the mapping and the doorbell until this returns, and
- * its interrupt off before.
- */
+/* The binding has to keep the mapping and the doorbell until this returns. */
 void ur_node_remove(struct ur_node *node)
 {
-	unsigned long flags;
-
-	ur_node_stop(node);
-	flags = ur_node_lock(node);
-	WRITE_ONCE(node->gone, true);
-	wake(node, true);
-	ur_node_unlock(node, flags);
+	retire(node);
 	del_timer_sync(&node->watchdog);
+	ur_bell_stop(node);
 	cdev_device_del(&node->cdev, &node->dev);
 	wait_for_copies(node);
 	synchronize_rcu(); /* for ur_node_unlock() */
@@ -311,7 +313,7 @@ void ur_node_info(struct ur_node *node, struct usbroute_info *info)
 		.bytes_received = k->bytes_received,
 		.doorbells_sent = atomic64_read(&node->doorbells_sent),
 		.doorbells_suppressed = k->suppressed,
-		.doorbells_received = atomic64_read(&node->doorbells_received),
+		.doorbells_received = node->doorbells_received,
 		.stalls_room = k->stalls_room,
 		.stalls_data = k->stalls_data,
 		.calls = k->calls,

@@ -40,6 +40,7 @@ struct ur_binding {
 	const void *outbox_peer;
 	u64 outbox_bytes;
 	enum ur_end end;
+	int irq;		/* the peer's doorbell */
 	char name[32];
 };
 
@@ -53,6 +54,16 @@ struct ur_listener {
 	struct list_head list;
 	u32 service;
 	u32 backlog;
+};
+
+/* What the peer may still ring for nothing (bell.c); node->lock. */
+struct ur_damper {
+	u32 tokens;		/* doorbells */
+	u64 work;		/* of ours, and when: as of the last doorbell */
+	unsigned long refilled;	/* jiffies */
+	bool masked;
+	u64 storms;		/* times it was masked */
+	struct timer_list unmask;
 };
 
 struct ur_node {
@@ -72,7 +83,8 @@ struct ur_node {
 	wait_queue_head_t wait;	/* for answers, calls and changes */
 	struct timer_list watchdog;
 	atomic64_t doorbells_sent;
-	atomic64_t doorbells_received;
+	struct ur_damper damper;
+	u64 doorbells_received;	/* node->lock */
 };
 
 /* Module parameters (main.c). */
@@ -88,7 +100,6 @@ struct ur_node *ur_node_create(struct device *parent,
 			       const struct ur_binding *binding);
 void ur_node_remove(struct ur_node *node);
 void ur_node_stop(struct ur_node *node);
-void ur_node_doorbell(struct ur_node *node);
 void ur_node_look(struct ur_node *node);
 void ur_node_unlock(struct ur_node *node, unsigned long flags)
 	__releases(&node->lock);
@@ -105,6 +116,10 @@ static inline unsigned long ur_node_lock(struct ur_node *node)
 	spin_lock_irqsave(&node->lock, flags);
 	return flags;
 }
+
+/* bell.c. Stop only after `gone`: then nothing masks or unmasks any more. */
+int ur_bell_start(struct ur_node *node);
+void ur_bell_stop(struct ur_node *node);
 
 /* chardev.c */
 extern const struct file_operations ur_chardev_fops;

@@ -12,7 +12,6 @@
  * The outboxes are memory, not registers: mapped cached. On seL4 the peer's is
  * read-only in stage 2; nothing here writes to it.
  */
-#include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/module.h>
 #include <linux/of.h>
@@ -23,7 +22,6 @@
 struct ur_of {
 	struct ur_node *node;
 	void __iomem *doorbell;
-	int irq;
 };
 
 static void of_ring(struct ur_node *node)
@@ -31,14 +29,6 @@ static void of_ring(struct ur_node *node)
 	struct ur_of *uo = node->binding.private;
 
 	writel(1, uo->doorbell);
-}
-
-static irqreturn_t of_interrupt(int irq, void *data)
-{
-	struct ur_of *uo = data;
-
-	ur_node_doorbell(uo->node);
-	return IRQ_HANDLED;
 }
 
 static void *map_outbox(struct platform_device *pdev, unsigned int index,
@@ -95,18 +85,13 @@ static int of_probe(struct platform_device *pdev)
 	uo->doorbell = devm_platform_ioremap_resource(pdev, 2);
 	if (IS_ERR(uo->doorbell))
 		return PTR_ERR(uo->doorbell);
-	uo->irq = platform_get_irq(pdev, 0);
-	if (uo->irq < 0)
-		return uo->irq;
+	b.irq = platform_get_irq(pdev, 0);
+	if (b.irq < 0)
+		return b.irq;
 	snprintf(b.name, sizeof(b.name), "device-tree %pOFn", pdev->dev.of_node);
 	uo->node = ur_node_create(&pdev->dev, &b);
 	if (IS_ERR(uo->node))
 		return PTR_ERR(uo->node);
-	err = request_irq(uo->irq, of_interrupt, 0, uo->node->binding.name, uo);
-	if (err) {
-		ur_node_remove(uo->node);
-		return err;
-	}
 	platform_set_drvdata(pdev, uo);
 	return 0;
 }
@@ -115,7 +100,6 @@ static int of_remove(struct platform_device *pdev)
 {
 	struct ur_of *uo = platform_get_drvdata(pdev);
 
-	free_irq(uo->irq, uo);
 	ur_node_remove(uo->node);
 	return 0;
 }

@@ -4,7 +4,6 @@
  * Source of the numbers: QEMU, "Device Specification for Inter-VM shared memory
  * device".
  */
-#include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -20,7 +19,6 @@ struct ur_pci {
 	void __iomem *registers;
 	void *region;
 	u32 peer_doorbell;
-	int irq;
 };
 
 static void pci_ring(struct ur_node *node)
@@ -28,14 +26,6 @@ static void pci_ring(struct ur_node *node)
 	struct ur_pci *up = node->binding.private;
 
 	writel(up->peer_doorbell, up->registers + REG_DOORBELL);
-}
-
-static irqreturn_t pci_interrupt(int irq, void *data)
-{
-	struct ur_pci *up = data;
-
-	ur_node_doorbell(up->node);
-	return IRQ_HANDLED;
 }
 
 /* Everything here is undone by devres. */
@@ -54,7 +44,7 @@ static int pci_map(struct pci_dev *pdev, struct ur_pci *up)
 	return PTR_ERR_OR_ZERO(up->region);
 }
 
-static int pci_vector(struct pci_dev *pdev, struct ur_pci *up)
+static int pci_vector(struct pci_dev *pdev)
 {
 	int err;
 
@@ -63,7 +53,6 @@ static int pci_vector(struct pci_dev *pdev, struct ur_pci *up)
 	if (err < 0)
 		return dev_err_probe(&pdev->dev, err,
 				     "no MSI-X vector: ivshmem-plain? use ivshmem-doorbell\n");
-	up->irq = pci_irq_vector(pdev, 0);
 	return 0;
 }
 
@@ -76,6 +65,7 @@ static struct ur_binding pci_binding(struct pci_dev *pdev, struct ur_pci *up,
 		.private = up,
 		.outbox_bytes = half,
 		.end = id & 1 ? UR_END_B : UR_END_A,
+		.irq = pci_irq_vector(pdev, 0),
 	};
 
 	b.outbox_own = up->region + (b.end == UR_END_A ? 0 : half);
@@ -101,34 +91,23 @@ static int pci_probe(struct pci_dev *pdev, const struct pci_device_id *ids)
 		return dev_err_probe(&pdev->dev, -ENODEV,
 				     "the ivshmem server gave this machine no id\n");
 	up->peer_doorbell = (id ^ 1) << 16;
-	err = pci_vector(pdev, up);
+	err = pci_vector(pdev);
 	if (err)
 		return err;
 	binding = pci_binding(pdev, up, id);
 	up->node = ur_node_create(&pdev->dev, &binding);
 	if (IS_ERR(up->node)) {
-		err = PTR_ERR(up->node);
-		goto no_node;
+		pci_free_irq_vectors(pdev);
+		return PTR_ERR(up->node);
 	}
-	/* The name is kept, not copied. */
-	err = request_irq(up->irq, pci_interrupt, 0, up->node->binding.name, up);
-	if (err)
-		goto no_irq;
 	pci_set_drvdata(pdev, up);
 	return 0;
-
-no_irq:
-	ur_node_remove(up->node);
-no_node:
-	pci_free_irq_vectors(pdev);
-	return err;
 }
 
 static void pci_remove(struct pci_dev *pdev)
 {
 	struct ur_pci *up = pci_get_drvdata(pdev);
 
-	free_irq(up->irq, up);
 	ur_node_remove(up->node);
 	pci_free_irq_vectors(pdev);
 }

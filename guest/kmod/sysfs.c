@@ -94,6 +94,15 @@ static ssize_t binding_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(binding);
 
+static ssize_t storms_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	struct ur_node *node = container_of(dev, struct ur_node, dev);
+
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(node->damper.storms));
+}
+static DEVICE_ATTR_RO(storms);
+
 static struct attribute *attributes[] = {
 	&dev_attr_state.attr,
 	&dev_attr_fault.attr,
@@ -111,6 +120,7 @@ static struct attribute *attributes[] = {
 	&attr_doorbells_sent.attr.attr,
 	&attr_doorbells_suppressed.attr.attr,
 	&attr_doorbells_received.attr.attr,
+	&dev_attr_storms.attr,
 	&attr_stalls_room.attr.attr,
 	&attr_stalls_data.attr.attr,
 	&attr_calls.attr.attr,
