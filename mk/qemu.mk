@@ -4,8 +4,9 @@
 GUEST_TOOLS := $(BUILD_DIR)/guest-tools
 ifeq ($(ARCH),amd64)
 IMAGE_FILES += $(GUEST_TOOLS)/play-pcm:/usr/bin/play-pcm $(GUEST_TOOLS)/node:/usr/bin/node \
-	$(GUEST_TOOLS)/scribble:/usr/bin/scribble
-$(INITRAMFS): $(GUEST_TOOLS)/play-pcm $(GUEST_TOOLS)/node $(GUEST_TOOLS)/scribble
+	$(GUEST_TOOLS)/scribble:/usr/bin/scribble $(GUEST_TOOLS)/ledger:/usr/bin/ledger
+$(INITRAMFS): $(GUEST_TOOLS)/play-pcm $(GUEST_TOOLS)/node $(GUEST_TOOLS)/scribble \
+	$(GUEST_TOOLS)/ledger
 endif
 
 # The command is listed in IMAGE_PROGRAMS; here make learns to build it first.
@@ -18,6 +19,10 @@ $(GUEST_TOOLS)/play-pcm: demo/play-pcm.c
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) $< -o $@
 
+$(GUEST_TOOLS)/ledger: tests/qemu/ledger.c
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) $< -o $@
+
 $(GUEST_TOOLS)/node: tests/qemu/node.c guest/uapi/usbroute.h
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) $< -o $@ -pthread
@@ -26,8 +31,23 @@ $(GUEST_TOOLS)/scribble: tests/qemu/scribble.c ring/layout.c ring/layout.h
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -Ienv -Ienv/user -Iring $(filter %.c,$^) -o $@
 
+# The module with tests/kmod/fail.h before each of its sources but the core's: the n-th of
+# its calls that may fail does. The sources are the same.
+KMOD_FAIL := $(BUILD_DIR)/tests/kmod-fail/usbroute.ko
+KMOD_FAIL_SRC := tests/kmod/fail.c tests/kmod/fail.h
+KMOD_FAIL_FLAGS = $(foreach c,$(filter-out core_%,$(notdir $(filter %.c,$(KMOD_SRC)))) fail.c,\
+	CFLAGS_$(c:.c=.o)="-include $(CURDIR)/tests/kmod/fail.h")
+
+$(KMOD_FAIL): $(KMOD_SRC) $(KMOD_CORE) $(KMOD_FAIL_SRC) $(BUILD_DIR)/guest/amd64/version
+	@mkdir -p $(@D)
+	@ln -sf $(abspath $(KMOD_SRC) $(KMOD_FAIL_SRC)) $(@D)/
+	$(MAKE) -C $(abspath $(BUILD_DIR))/guest/amd64/headers M=$(abspath $(@D)) ARCH=x86_64 \
+		UR_ROOT=$(CURDIR) UR_VERSION=$(VERSION) UR_TEST_OBJECTS=fail.o \
+		$(KMOD_FAIL_FLAGS) modules
+	strip --strip-debug $@
+
 QEMU_READY = $(HUB) $(BUILD_DIR)/bin/usbroute $(KMOD) $(GUEST_TOOLS)/play-pcm \
-	$(GUEST_TOOLS)/node $(GUEST_TOOLS)/scribble $(GUEST)/vmlinuz $(INITRAMFS)
+	$(GUEST_TOOLS)/node $(GUEST_TOOLS)/scribble $(GUEST_TOOLS)/ledger $(GUEST)/vmlinuz $(INITRAMFS)
 
 DEVICE ?= storage
 
@@ -38,17 +58,23 @@ demo:
 	@echo "building (log: $(BUILD_LOG))"
 	@$(MAKE) demo-ready >$(BUILD_LOG) 2>&1 || \
 		{ tail -n 30 $(BUILD_LOG); echo "demo: FAILED in the build: see $(BUILD_LOG)"; exit 1; }
-	@demo/demo.py --device $(DEVICE) $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(WRITE)),--write)
+	@$(DEMO_COMMAND) --device $(DEVICE) $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(WRITE)),--write)
 
 BUILD_LOG = $(shell mkdir -p $(BUILD_DIR))$(BUILD_DIR)/build.log
 
-demo-ready: $$(QEMU_READY)
+# mk/sel4.mk has others for PLATFORM=sel4.
+DEMO_COMMAND = demo/demo.py
+DEMO_READY = $(QEMU_READY)
+
+demo-ready: $$(DEMO_READY)
 
 .PHONY: demo demo-ready
 
-SLOW_SUITES += qemu-node qemu-evil qemu-usb qemu-survive qemu-demo
+SLOW_SUITES += qemu-node qemu-alloc qemu-evil qemu-usb qemu-survive qemu-demo
 suite-qemu-survive = tests/qemu/survive.py
 suite-qemu-survive.deps = $(QEMU_READY)
+suite-qemu-alloc = tests/qemu/alloc.py $(KMOD_FAIL)
+suite-qemu-alloc.deps = $(QEMU_READY) $(KMOD_FAIL)
 suite-qemu-evil = tests/qemu/evil.py
 suite-qemu-evil.deps = $(QEMU_READY)
 suite-qemu-node = tests/qemu/node.py

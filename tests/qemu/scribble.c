@@ -7,6 +7,8 @@
  *      scribble lies SECONDS SEED     a right header, an acknowledged epoch, then
  *                                     channel words and indices that almost fit
  *      scribble flap SECONDS SEED     a new epoch as fast as it goes
+ *      scribble deaf SECONDS SEED     the same, and none of the other end's is
+ *                                     ever acknowledged: the link stays down
  *      scribble storm SECONDS SEED    doorbells as fast as they go
  *
  * Which half is whose is read from BAR 0, as the module does.
@@ -198,6 +200,14 @@ static void lies(void)
 	}
 }
 
+static void deaf(void)
+{
+	ur_header_write(mine, &geometry, end);
+	ur_store_once(&mine->seen, 0);
+	ur_store_release(&mine->epoch, random_u32() | 1);
+	ring();
+}
+
 static void storm(void)
 {
 	int i;
@@ -212,13 +222,14 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*once)(void);
 	} modes[] = { { "noise", noise }, { "lies", lies },
-		      { "flap", come_up }, { "storm", storm } };
+		      { "flap", come_up }, { "deaf", deaf },
+		      { "storm", storm } };
 	unsigned long rounds = 0;
 	time_t until;
 	size_t i;
 
 	if (argc != 4)
-		errx(2, "usage: scribble noise|lies|flap|storm SECONDS SEED");
+		errx(2, "usage: scribble noise|lies|flap|deaf|storm SECONDS SEED");
 	random_state = strtoull(argv[3], NULL, 0) * 0x9e3779b97f4a7c15ull + 1;
 	attach();
 	until = time(NULL) + atoi(argv[2]);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Nothing is lost when a machine pauses, resets or is short of doorbells.
+"""Nothing is lost when a machine pauses, resets, dies or is short of doorbells.
 
       device VM: qemu-xhci, disk === link === client VM: vhci-hcd
 
@@ -9,6 +9,7 @@ Short by default; LONG=1 does everything as often as the figures in brackets.
 
 import hashlib
 import os
+import struct
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ sys.dont_write_bytecode = True
 
 import tap                                  # noqa: E402
 from tap import equal, test, within         # noqa: E402
+from leaks import expect_as_before, resources   # noqa: E402
 from pair import Pair                       # noqa: E402
 from vm import READY                        # noqa: E402
 
@@ -40,6 +42,9 @@ class Rig:
             "-device", "usb-storage,bus=xhci.0,drive=d,id=disk"],
             client_modules=("usb-storage", "sd_mod"), device_modules=("usb-storage", "sd_mod"))
         self.disk = None
+        self.acknowledged = {}      # block of the ledger: the number in all its words
+        self.lives = 0
+        self.complaints = []        # of guests that were killed
 
     @property
     def client(self):
@@ -53,6 +58,10 @@ class Rig:
         seen = len(self.client.console)
         self.client.check(f"usbroute attach {DISK}", 60)
         self.disk = self.client.wait_console(r"\[(sd[a-z]+)\] Attached SCSI", 30, seen).group(1)
+
+    def detach(self):
+        port = self.client.check("usbroute port --json | grep '\"port\"' | tr -dc 0-9").strip()
+        self.client.check(f"usbroute detach {port}", 40)
 
     def reading(self):
         """The whole disk's sum, as a job that goes on."""
@@ -91,8 +100,17 @@ def client_paused(rig):
     paused(rig, rig.client, 30 if LONG else 4)
 
 
+def set_spin(rig, limit_us):
+    """Of the sockets made from then on."""
+    rig.detach()
+    for vm in (rig.client, rig.device):
+        vm.check(f"echo {limit_us} >/sys/module/usbroute/parameters/spin_us")
+    rig.attach()
+
+
 @test("Doorbells dropped at 1, 50 and 100 %: slower, never stuck")
 def doorbells_dropped(rig):
+    set_spin(rig, 0)    # who spins needs no doorbell
     for percent, count in ((1, 64), (50, 16), (100, 4)):
         for vm in (rig.client, rig.device):
             vm.check(f"echo {percent} >/sys/module/usbroute/parameters/drop_doorbells")
@@ -102,6 +120,7 @@ def doorbells_dropped(rig):
     for vm in (rig.client, rig.device):
         vm.check("echo 0 >/sys/module/usbroute/parameters/drop_doorbells")
     rig.expect_sum(rig.reading())
+    set_spin(rig, 500)
 
 
 def reset(vm):
@@ -109,20 +128,18 @@ def reset(vm):
     seen = len(vm.console)
     vm.qmp("set-action", {"reboot": "reset"})
     vm.qmp("system_reset")
-    vm.wait_console(READY, 60, seen)
+    vm.wait_console(READY, 120, seen)
 
 
 @test("The device VM reset while the client reads: an error there, then all as before (20 times)")
 def device_reset(rig):
     for _ in range(20 if LONG else 2):
         job = rig.client.spawn(f"while dd if=/dev/{rig.disk} of=/dev/null bs=64k iflag=direct; do :; done 2>&1")
-        time.sleep(0.2)
+        time.sleep(0.2)     # in the middle of it
+        reset(rig.device)   # silence is not death: the new epoch is what the client learns from
         begin = time.monotonic()
-        rig.device.qmp("set-action", {"reboot": "reset"})
-        rig.device.qmp("system_reset")
-        job.wait(30)
-        print(f"# the reader ended after {time.monotonic() - begin:.1f} s")
-        rig.device.wait_console(READY, 60, 0)
+        job.wait(60)        # longer than SCSI's own recovery, if that has begun
+        print(f"# the reader ended {time.monotonic() - begin:.1f} s after the device VM was back")
         rig.device.check("true", 60)
         rig.pair.serve()
         rig.attach()
@@ -151,8 +168,7 @@ def acknowledged_writes(rig):
         # Without the device dd would make a file of its name, and write into that.
         f"&& [ -b /dev/{rig.disk} ]; do echo $n; n=$((n + 1)); [ $n -lt 4000 ] || break; done")
     time.sleep(1)
-    port = rig.client.check("usbroute port --json | grep '\"port\"' | tr -dc 0-9").strip()
-    rig.client.check(f"usbroute detach {port}", 40)
+    rig.detach()
     _, output = writer.wait(60)
     numbers = [int(n) for n in output.split()]
     assert len(numbers) > 5, f"expected some writes, got {numbers}"
@@ -163,9 +179,119 @@ def acknowledged_writes(rig):
     print(f"# {len(numbers)} acknowledged writes")
 
 
-@test("No guest's kernel complained in any of this")
+# ---- killed
+
+KILLS = 10 if LONG else 2       # of each VM; its peer lives through all of them
+LEDGER_BLOCK = 1024
+LEDGER_FIRST = BYTES // 2 // LEDGER_BLOCK
+LEDGER_COUNT = LEDGER_FIRST // (2 * KILLS + 2)   # blocks that one life may write
+PORT_USED = r"^(hs|ss)  *[0-9]* 00[56] "
+
+
+def ledger(rig):
+    """The client writes and reads; every acknowledged block is noted. Returns the job."""
+    first = LEDGER_FIRST + rig.lives * LEDGER_COUNT
+    rig.lives += 1
+    job = rig.client.spawn(f"ledger /dev/{rig.disk} {first} {LEDGER_COUNT} {rig.lives}")
+    job.wait_line(f"^w {first + 100} ", 20)      # it is under way
+    return job
+
+
+def note(rig, job):
+    for line in job.output.splitlines():
+        words = line.split()
+        if words[0] == "w" and len(words) == 3:
+            rig.acknowledged[int(words[1])] = int(words[2])
+
+
+def ledger_holds(rig):
+    """Every block that was ever acknowledged is on the image, whole."""
+    with open(rig.image, "rb") as image:
+        for block, number in rig.acknowledged.items():
+            image.seek(block * LEDGER_BLOCK)
+            equal(image.read(LEDGER_BLOCK), struct.pack("<Q", number) * (LEDGER_BLOCK // 8),
+                  f"acknowledged block {block}")
+
+
+def until(vm, command, what, begin):
+    """Wait for a shell condition; it must hold within 2 s of `begin`."""
+    vm.check(f"n=0; until {command}; do usleep 20000; n=$((n+1)); [ $n -lt 500 ] || exit 1; done", 20)
+    took = time.monotonic() - begin
+    within(took, 2, what)
+    return took
+
+
+def kill_device(rig):
+    job = ledger(rig)
+    begin = time.monotonic()
+    rig.complaints += rig.device.complaints()
+    rig.device.kill()
+    ended = job.wait_line("^ok gone: (.*)", 10).group(1)
+    within(time.monotonic() - begin, 2, "the client's I/O error")
+    took = until(rig.client, f"! grep -qE '{PORT_USED}' /sys/devices/platform/vhci_hcd.0/status && "
+                 f"[ ! -e /sys/block/{rig.disk} ]", "the client's device is gone", begin)
+    print(f"# {ended}; let go after {took:.2f} s")
+    equal(job.wait(10)[0], 0, "the ledger's status")
+    note(rig, job)
+    rig.pair.device = rig.pair.make_device()
+    rig.device.start()
+    rig.device.wait_ready()
+    rig.pair.serve()
+    rig.attach()
+
+
+def kill_client(rig):
+    job = ledger(rig)
+    begin = time.monotonic()
+    rig.complaints += rig.client.complaints()
+    rig.client.kill()
+    took = until(rig.device, "[ \"$(cat /sys/bus/usb/drivers/usbip-host/*/usbip_status)\" = 1 ]",
+                 "the device is exportable again", begin)
+    note(rig, job)
+    print(f"# exportable after {took:.2f} s; {len(rig.acknowledged)} blocks acknowledged so far")
+    rig.pair.client = rig.pair.make_client()
+    rig.client.start()
+    rig.client.wait_ready()
+    rig.attach()
+
+
+def killed(rig, kill, survivor):
+    """One kill to warm up, then KILLS that must leave nothing behind in the survivor."""
+    vm = survivor(rig)
+    kill(rig)
+    before = resources(vm)
+    for _ in range(KILLS - 1):
+        kill(rig)
+        ledger_holds(rig)
+    expect_as_before(vm, before, f"{KILLS - 1} kills")
+    equal(vm.check("cat /sys/class/usbroute/usbroute0/faults").strip(), "0", "faults")
+    assert len(rig.acknowledged) >= 60, f"expected 60 acknowledged blocks, got {len(rig.acknowledged)}"
+
+
+@test("The device VM killed under load (10 times): I/O error and device gone in 2 s, nothing left behind")
+def device_killed(rig):
+    rig.attach()
+    killed(rig, kill_device, lambda r: r.client)
+
+
+@test("The client VM killed under load (10 times): exportable again in 2 s, nothing left behind")
+def client_killed(rig):
+    killed(rig, kill_client, lambda r: r.device)
+
+
+@test("Killed in turn: the device VM, then the client VM, whoever is the older")
+def killed_in_turn(rig):
+    kill_device(rig)
+    kill_client(rig)
+    ledger_holds(rig)
+    print(f"# {rig.lives} lives, {len(rig.acknowledged)} acknowledged blocks, all there")
+
+
+@test("No guest's kernel complained in any of this, and no honest doorbell was damped")
 def kernel_quiet(rig):
-    equal(rig.pair.complaints(), [], "complaints")
+    equal(rig.complaints + rig.pair.complaints(), [], "complaints")
+    for vm in (rig.client, rig.device):
+        equal(vm.check("cat /sys/class/usbroute/usbroute0/storms").strip(), "0", f"storms of {vm.name}")
 
 
 if __name__ == "__main__":
