@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make bench`: the link beside its rivals, between processes and between guests.
 
-    bench.py [--runs N] [--only cable|vms|instructions]
+    bench.py [--runs N] [--only cable|shim|vms|instructions]
 
-Runs bench/cable, bench/vms.py and bench/instructions.py, prints their medians and the ratios, and
+Runs bench/cable, bench/shim.py, bench/vms.py and bench/instructions.py, prints their medians and the ratios, and
 writes into build/: bench.json (every run, and the ratios) and bench.svg.
 No number makes it fail.
 """
@@ -26,18 +26,18 @@ BUILD = os.path.join(TOP, os.environ.get("BUILD_DIR", "build"))
 # Each is ours over the rival's in the same run; then the median.
 RATIOS = {
     "ring_64k_vs_af_unix": ("64k", "throughput", "ring", "af_unix", ">= 2"),
+    "ring_64k_vs_af_unix_4m": ("64k", "throughput", "ring", "af_unix_4m", ""),
     "ring_64k_vs_tcp": ("64k", "throughput", "ring", "tcp", ">= 4"),
     "ring_64k_vs_pipe": ("64k", "throughput", "ring", "pipe", ""),
     "ring_64k_vs_memcpy": ("64k", "throughput", "ring", "memcpy", ""),
-    "ring_64k_4m_vs_af_unix": ("64k", "throughput", "ring_4m", "af_unix", ""),
-    "ring_64k_4m_vs_af_unix_4m": ("64k", "throughput", "ring_4m", "af_unix_4m", ""),
-    "ring_64k_4m_vs_tcp": ("64k", "throughput", "ring_4m", "tcp", ""),
-    "ring_64k_default_vs_af_unix": ("64k", "throughput", "ring_default", "af_unix", ""),
-    "ring_64k_spin_vs_af_unix": ("64k", "throughput", "ring_spin", "af_unix", ""),
+    "ring_64k_sleep_vs_af_unix": ("64k", "throughput", "ring_sleep", "af_unix", ""),
+    "ring_64k_256k_vs_af_unix": ("64k", "throughput", "ring_256k", "af_unix", ""),
     "ring_rtt_spin_vs_af_unix": ("rtt48", "latency", "ring_spin", "af_unix", "<= 0.05"),
     "ring_rtt_spin_vs_af_unix_spin": ("rtt48", "latency", "ring_spin", "af_unix_spin", ""),
     "ring_rtt_block_vs_af_unix": ("rtt48", "latency", "ring", "af_unix", "<= 1"),
-    "ring_rtt_default_vs_af_unix": ("rtt48", "latency", "ring_default", "af_unix", ""),
+    "ring_rtt_sleep_vs_af_unix": ("rtt48", "latency", "ring_sleep", "af_unix", "<= 1"),
+    "shim_64k_vs_ring": ("64k", "throughput", "shim", "ring", ""),
+    "shim_rtt_vs_ring": ("rtt48", "latency", "shim", "ring", ""),
     "vm_read64k_vs_usbip_tcp": ("vm_read64k", "throughput", "routed", "usbip_tcp", ">= 3"),
     "vm_read64k_vs_local": ("vm_read64k", "throughput", "routed", "local", ""),
     "vm_read512_latency_vs_usbip_tcp":
@@ -71,8 +71,8 @@ unset multiplot
 """
 # title, case, metric, subjects
 PANELS = (
-    ("processes, 64 KiB, MB/s", "64k", "throughput", ("ring_4m", "ring", "af_unix", "tcp", "pipe")),
-    ("round trip, 48 B, us", "rtt48", "latency", ("ring_spin", "ring", "af_unix", "tcp", "pipe")),
+    ("processes, 64 KiB, MB/s", "64k", "throughput", ("ring", "ring_256k", "af_unix", "tcp", "pipe")),
+    ("round trip, 48 B, us", "rtt48", "latency", ("ring", "ring_sleep", "af_unix", "tcp", "pipe")),
     ("VMs, 64 KiB reads, MB/s", "vm_read64k", "throughput", ("local", "routed", "usbip_tcp")),
     ("VMs, 512 B reads, ms", "vm_read512", "latency", ("local", "routed", "usbip_tcp")),
 )
@@ -186,6 +186,8 @@ def draw(results, path):
 
 PARTS = {
     "cable": ("between two processes", [os.path.join(BUILD, "bench", "cable")], "0.4"),
+    "shim": ("under the preload library",
+             [sys.executable, os.path.join(TOP, "bench", "shim.py")], "0.4"),
     "vms": ("between two guests", [sys.executable, os.path.join(TOP, "bench", "vms.py")], "1"),
     "instructions": ("instructions, in one guest",
                      [sys.executable, os.path.join(TOP, "bench", "instructions.py")], "100"),

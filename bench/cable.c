@@ -35,10 +35,10 @@
 #define SOON_MS 10000
 #define BIG (64u << 10)
 #define SMALL 48u
-#define RING_BYTES (256u << 10)	/* the default of a 16 MiB region */
-#define LARGE (4u << 20)	/* more than a core's own cache */
-#define LARGE_REGION (64u << 20)
-#define LARGE_CHANNELS 4
+#define SMALL_REGION (16u << 20)	/* what two machines have: rings of 256 KiB */
+#define PIPE_BYTES (256u << 10)
+#define COPY_AREA (256u << 10)
+#define LARGE (4u << 20)	/* of a socket's buffer; the ring has 2 MiB */
 #define NEVER_SLEEP 1000000u	/* microseconds; longer than any wait here */
 #define TURN_LIMIT_S 60		/* a turn that hangs ends the program */
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
@@ -66,7 +66,6 @@ struct subject {
 	const char *name;
 	void (*make)(struct wires *w);
 	u32 spin_us;		/* of a ring, else 0 or not */
-	bool large;		/* LARGE buffers */
 };
 
 static const char *current = "start";
@@ -183,7 +182,7 @@ static void make_pipe(struct wires *w)
 
 	for (end = 0; end < 2; end++) {
 		if (pipe(fd) < 0 ||
-		    fcntl(fd[1], F_SETPIPE_SZ, RING_BYTES) < 0)
+		    fcntl(fd[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
 			die("pipe");
 		w->in[end] = fd[0];
 		w->out[!end] = fd[1];
@@ -202,9 +201,9 @@ static void make_ring(struct wires *w)
 	make_memory(w, UR_FILE_REGION_DEFAULT);
 }
 
-static void make_large_ring(struct wires *w)
+static void make_small_ring(struct wires *w)
 {
-	make_memory(w, LARGE_REGION);
+	make_memory(w, SMALL_REGION);
 }
 
 /* ---- an end -------------------------------------------------------------- */
@@ -218,8 +217,6 @@ static void open_link(struct end *e, const struct wires *w, enum ur_end which,
 
 	c.fd = w->memory;
 	c.spin_us = s->spin_us;
-	c.ring_bytes = s->large ? LARGE : RING_BYTES;
-	c.channels = s->large ? LARGE_CHANNELS : 0;
 	n = ur_file_link_open(&c, &e->link, why);
 	if (n < 0) {
 		fprintf(stderr, "cable: end %c: %s\n", "AB"[which], why);
@@ -478,13 +475,13 @@ static void one_turn(const struct subject *s, bool echo, int run,
 /* One process, once: what no cable that copies can beat. */
 static void copy_only(int run, double seconds)
 {
-	static u8 area[RING_BYTES];
+	static u8 area[COPY_AREA];
 	double start = now_s();
 	u64 count = 0;
 	u32 i;
 
 	do {
-		for (i = 0; i < RING_BYTES; i += BIG, count++) {
+		for (i = 0; i < COPY_AREA; i += BIG, count++) {
 			memcpy(area + i, message, BIG);
 			__asm__ volatile("" : : "r"(area) : "memory");
 		}
@@ -496,15 +493,15 @@ static void copy_only(int run, double seconds)
 int main(int argc, char **argv)
 {
 	static const struct subject subjects[] = {
-		{ "ring", make_ring, 0, false },
-		{ "ring_default", make_ring, UR_SPIN_DEFAULT_US, false },
-		{ "ring_spin", make_ring, NEVER_SLEEP, false },
-		{ "ring_4m", make_large_ring, 0, true },
-		{ "af_unix", make_unix, 0, false },
-		{ "af_unix_spin", make_unix, 1, false },
-		{ "af_unix_4m", make_large_unix, 0, true },
-		{ "tcp", make_tcp, 0, false },
-		{ "pipe", make_pipe, 0, false },
+		{ "ring", make_ring, UR_SPIN_DEFAULT_US },
+		{ "ring_sleep", make_ring, 0 },
+		{ "ring_spin", make_ring, NEVER_SLEEP },
+		{ "ring_256k", make_small_ring, UR_SPIN_DEFAULT_US },
+		{ "af_unix", make_unix, 0 },
+		{ "af_unix_spin", make_unix, 1 },
+		{ "af_unix_4m", make_large_unix, 0 },
+		{ "tcp", make_tcp, 0 },
+		{ "pipe", make_pipe, 0 },
 	};
 	int run, runs = argc > 1 ? atoi(argv[1]) : 5;
 	double seconds = argc > 2 ? atof(argv[2]) : 0.4;

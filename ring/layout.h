@@ -18,7 +18,7 @@
 #define UR_CHANNELS_DEFAULT 16u
 #define UR_RING_BYTES_MIN 64u
 #define UR_RING_BYTES_MAX (1u << 30)
-#define UR_RING_BYTES_DEFAULT (256u << 10)
+#define UR_RING_BYTES_DEFAULT (2u << 20) /* where that many fit */
 #define UR_REGION_BYTES_MIN (64u << 10)
 #define UR_REGION_BYTES_MAX (1u << 30)
 

@@ -43,7 +43,7 @@
 #define UR_LISTENERS_MAX 16
 #define UR_SPIN_DEFAULT_US 100u
 #define UR_SPIN_MAX_US 1000000u
-#define UR_FILE_REGION_DEFAULT (16u << 20)
+#define UR_FILE_REGION_DEFAULT ((64u << 20) + (16u << 10)) /* 16 rings of 2 MiB each way */
 #define UR_LINGER_DEFAULT_MS 1000
 
 struct ur_file_link;
@@ -55,7 +55,7 @@ struct ur_file_link_config {
 	const char *path;	/* NULL: fd */
 	int fd;			/* stays the caller's */
 	bool create;		/* make the file if there is none or an empty one */
-	u64 region_bytes;	/* 0: what the file has; 16 MiB if it is made */
+	u64 region_bytes;	/* 0: what the file has; UR_FILE_REGION_DEFAULT if it is made */
 	u32 channels;		/* 0: default */
 	u32 ring_bytes;		/* 0: default */
 	u32 first_index;	/* for tests; both ends alike */

@@ -126,14 +126,10 @@ static int check_bounds(unsigned long long bytes,
 			    "a region of %llu bytes (%s), expected %u to %u",
 			    bytes, name_of(c), UR_REGION_BYTES_MIN,
 			    UR_REGION_BYTES_MAX);
-	if (bytes & (bytes - 1))
+	if (bytes % (2 * page))
 		return fail(why, EINVAL,
-			    "a region of %llu bytes (%s), expected a power of two",
-			    bytes, name_of(c));
-	if (bytes / 2 % page)
-		return fail(why, EINVAL,
-			    "an outbox of %llu bytes (%s), expected a multiple of the page, %llu",
-			    bytes / 2, name_of(c), page);
+			    "a region of %llu bytes (%s), expected a multiple of two pages, %llu",
+			    bytes, name_of(c), 2 * page);
 	return 0;
 }
 

@@ -10,8 +10,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The part of a ring that one turn copies, so that both ends copy at a time. */
-#define TURNS_PER_RING 4
+/*
+ * What one turn copies: a part of the ring, so that both ends copy at a time,
+ * and not too little of a small one.
+ */
+#define TURNS_PER_RING 16
+#define TURNS_AT_LEAST 4
+#define TURN_BYTES_MIN (16u << 10)
 
 /* ---- the list of a link -------------------------------------------------- */
 
@@ -249,8 +254,12 @@ static void copy(enum ur_direction d, const union spans *spans, struct cursor *c
 
 static u32 turn_bytes(const struct ur_stream *s, size_t left)
 {
-	u32 most = s->link->ring_bytes / TURNS_PER_RING;
+	u32 ring = s->link->ring_bytes;
+	u32 most = ring / TURNS_PER_RING;
 
+	if (most < TURN_BYTES_MIN)
+		most = ring / TURNS_AT_LEAST < TURN_BYTES_MIN ?
+			       ring / TURNS_AT_LEAST : TURN_BYTES_MIN;
 	return left < most ? (u32)left : most;
 }
 

@@ -25,7 +25,7 @@ MODULE_PARM_DESC(channels, "channels per link, 1..64; both ends alike (0: 16)");
 unsigned int ur_param_ring_bytes;
 module_param_named(ring_bytes, ur_param_ring_bytes, uint, 0444);
 MODULE_PARM_DESC(ring_bytes,
-		 "bytes per ring, a power of two; both ends alike (0: largest that fits, at most 262144)");
+		 "bytes per ring, a power of two; both ends alike (0: largest that fits, at most 2097152)");
 
 unsigned int ur_param_spin_us = 500;
 module_param_named(spin_us, ur_param_spin_us, uint, 0644);

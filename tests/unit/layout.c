@@ -13,7 +13,7 @@ static const struct {
 	/* 4 */ { 524288, 0, 0, 16, 16384, 8192 },
 	/* 5 */ { 4194304, 0, 0, 16, 131072, 8192 },
 	/* 6 */ { 8388608, 0, 0, 16, 262144, 8192 },	/* 16 MiB region */
-	/* 7 */ { 536870912, 0, 0, 16, 262144, 8192 },	/* 1 GiB region */
+	/* 7 */ { 536870912, 0, 0, 16, 2097152, 8192 },	/* 1 GiB region */
 	/* 8 */ { 32768, 1, 0, 1, 16384, 4096 },
 	/* 9 */ { 32768, 15, 0, 15, 1024, 4096 },	/* blocks end at 0x1000 */
 	/* 10 */ { 32768, 16, 1024, 16, 1024, 8192 },
@@ -24,6 +24,8 @@ static const struct {
 	/* 15 */ { 8388608, 31, 0, 31, 262144, 8192 },	/* 31 * 256 KiB + 8 KiB fit */
 	/* 16 */ { 8388608, 32, 0, 32, 131072, 12288 },	/* 32 * 256 KiB do not */
 	/* 17 */ { 40960, 1, 32768, 1, 32768, 4096 },	/* two regions, odd size */
+	/* 18 */ { 33562624, 0, 0, 16, 2097152, 8192 },	/* a file's default */
+	/* 19 */ { 33562623, 0, 0, 16, 1048576, 8192 },
 };
 
 static const struct {
@@ -110,7 +112,7 @@ static void every_default_fits(void **state)
 			assert_true(g.data_offset >= 256 + 256 * c);
 			assert_int_equal(g.data_offset % 4096, 0);
 			assert_int_equal(g.ring_bytes & (g.ring_bytes - 1), 0);
-			assert_true(g.ring_bytes == 262144 ||
+			assert_true(g.ring_bytes == 2097152 ||
 				    end + (u64)c * g.ring_bytes > outbox);
 			assert_int_equal(g.first_index, 0);
 		}

@@ -28,10 +28,10 @@ static const struct {
 	/* 6 */ { 0, false, 65536, 0, 0, EINVAL, { "0 bytes", "65536" } },
 	/* 7 */ { 0, false, 0, 0, 0, EINVAL, { "0 bytes", "65536", "1073741824" } },
 	/* 8 */ { 4096, false, 0, 0, 0, EINVAL, { "4096", "65536" } },
-	/* 9 */ { 98304, false, 0, 0, 0, EINVAL, { "98304", "power of two" } },
+	/* 9 */ { 102400, false, 0, 0, 0, EINVAL, { "102400", "multiple of two pages" } },
 	/* 10 */ { NO_FILE, true, 32768, 0, 0, EINVAL, { "32768", "65536" } },
 	/* 11 */ { NO_FILE, true, 2ull << 30, 0, 0, EINVAL, { "2147483648", "1073741824" } },
-	/* 12 */ { NO_FILE, true, 100000, 0, 0, EINVAL, { "100000", "power of two" } },
+	/* 12 */ { NO_FILE, true, 100000, 0, 0, EINVAL, { "100000", "multiple of two pages" } },
 	/* 13 */ { NO_FILE, true, 65536, 65, 0, EINVAL, { "65 channels", "64 could" } },
 	/* 14 */ { NO_FILE, true, 65536, 0, 100, EINVAL, { "100 cannot", "64 could" } },
 	/* 15 */ { NO_FILE, true, 65536, 0, 4096, EINVAL, { "4096 cannot", "1024 could" } },
@@ -161,14 +161,15 @@ static void whoever_comes_first_makes_the_file(void **state)
 	c.create = true;
 	b = must_open(&c);
 	assert_int_equal(stat(duo_path(), &st), 0);
-	assert_int_equal(st.st_size, 16 << 20);
+	assert_int_equal(st.st_size, (64 << 20) + (16 << 10));
 	assert_int_equal(st.st_mode & 0777, 0600);
 	c.end = UR_END_A; /* with region_bytes 0 */
 	a = must_open(&c);
 	ur_file_link_info(a, &info);
-	assert_int_equal(info.geometry.outbox_bytes, 8 << 20);
+	assert_int_equal(info.geometry.outbox_bytes,
+			 (32 << 20) + (8 << 10));
 	assert_int_equal(info.geometry.channels, 16);
-	assert_int_equal(info.geometry.ring_bytes, 256 << 10);
+	assert_int_equal(info.geometry.ring_bytes, 2 << 20);
 	ur_file_link_look(b);
 	assert_int_equal(ur_file_link_wait_up(a, SOON_MS), 0);
 	ur_file_link_close(a);
