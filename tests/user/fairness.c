@@ -22,7 +22,7 @@
 #define WINDOW_MS 50
 #define PAIRS 15u
 #define LEAST 0.9
-#define TRIES 3
+#define TRIES 6
 
 static struct duo D;
 static struct ur_stream *senders[CHANNELS], *readers[CHANNELS];
