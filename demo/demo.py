@@ -18,12 +18,14 @@ import sys
 import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [os.path.join(TOP, "tests", "qemu"), os.path.dirname(os.path.abspath(__file__))]
+sys.path[:0] = [os.path.join(TOP, "tests", "qemu"), os.path.join(TOP, "tests", "sel4"),
+                os.path.dirname(os.path.abspath(__file__))]
 sys.dont_write_bytecode = True
 
 from checks import CHECKS, CheckError   # noqa: E402
 from disk import DiskError              # noqa: E402
 from pair import Pair                   # noqa: E402
+from machine import CONFIGS, Machine    # noqa: E402
 from show import Show                   # noqa: E402
 from vm import VmError, likely_cause    # noqa: E402
 
@@ -32,12 +34,16 @@ def parse(arguments):
     parser = argparse.ArgumentParser(
         description="A USB device of one virtual machine works in another, over shared memory.")
     parser.add_argument("--device", choices=CHECKS, default="storage", help="QEMU's model (storage)")
+    parser.add_argument("--platform", choices=("qemu", "sel4"), default="qemu",
+                        help="two QEMU guests, or two VMs of one seL4 image (qemu)")
     parser.add_argument("--disk", help="use this image, from 1 MiB up; a copy of it unless --write")
     parser.add_argument("--write", action="store_true", help="write into the image itself")
     parser.add_argument("--size", default="16M", help="of the shared region (16M)")
     options = parser.parse_args(arguments)
     if options.write and not options.disk:
         parser.error("--write needs --disk")
+    if options.platform == "sel4" and options.device == "audio":
+        parser.error("audio is not in the seL4 image")
     if options.disk and options.device not in ("storage", "uas"):
         parser.error(f"--disk goes with storage or uas, not with {options.device}")
     return options
@@ -122,11 +128,17 @@ def tell(show, pair):
             show.say(f"  likely cause: {cause}")
 
 
+def machines(check, options):
+    if options.platform == "sel4":
+        return Machine(devices=check.arguments(), config=CONFIGS[0], xhci=check.xhci, boot=False)
+    return Pair(devices=check.arguments(), size=options.size, xhci=check.xhci,
+                client_modules=check.modules, boot=False)
+
+
 def demo(show, options, directory):
     show.step(f"Make ready: {options.device}")
     check = CHECKS[options.device](show, directory, options)
-    with Pair(devices=check.arguments(), size=options.size, xhci=check.xhci,
-              client_modules=check.modules, boot=False) as pair:
+    with machines(check, options) as pair:
         try:
             boot(show, check, pair)
             attach(show, check, pair)

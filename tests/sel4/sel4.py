@@ -1,0 +1,341 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The seL4 image: two Linux VMs over seL4, a USB disk of one used in the other.
+
+      client VM: vhci-hcd === outboxes, doorbells through both VMMs === device VM: xhci
+                                                    served: disk UR0001, keyboard; its own: disk UR0002
+
+QEMU counts instructions for time (-icount), so that a busy host makes nothing late.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..")]
+sys.dont_write_bytecode = True
+
+import tap                              # noqa: E402
+from tap import equal, test, within     # noqa: E402
+from machine import Machine, skip_all   # noqa: E402
+from vm import READY, VmError           # noqa: E402
+
+BYTES, LOCAL_BYTES = 4 << 20, 2 << 20
+DISK, KEYBOARD = "46f4:0001", "0627:0001"
+# sel4/board.h and SPEC section 2: what a guest sees of the link
+OUTBOX_A, OUTBOX_B, BELL = 0x80000000, 0x81000000, 0x8f000000
+NOTHING = 0xa0000000
+SEEN, RESERVED = 0x44, 0xc0
+NODE = "80000000.link"
+DRIVER = "/sys/bus/platform/drivers/usbroute-link"
+
+
+class Rig:
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="usbroute-sel4-")
+        self.image = os.path.join(self.directory, "disk.img")
+        data = os.urandom(BYTES)
+        self.sum = hashlib.sha256(data).hexdigest()
+        with open(self.image, "wb") as image:
+            image.write(data)
+        local = os.path.join(self.directory, "local.img")
+        with open(local, "wb") as image:
+            image.truncate(LOCAL_BYTES)
+        self.machine = Machine(devices=[
+            "-icount", "shift=3",
+            "-blockdev", f"raw,node-name=d,file.driver=file,file.filename={self.image}",
+            "-blockdev", f"raw,node-name=l,file.driver=file,file.filename={local}",
+            "-device", "usb-storage,bus=xhci.0,drive=d,id=disk,serial=UR0001",
+            "-device", "usb-storage,bus=xhci.0,drive=l,id=local,serial=UR0002",
+            "-device", "usb-kbd,bus=xhci.0,id=kbd"])
+
+        self.booted = False
+
+    def _guest(self, name):
+        if not self.booted:
+            raise AssertionError("the guests did not boot")
+        return getattr(self.machine, name)
+
+    client = property(lambda self: self._guest("client"))
+    device = property(lambda self: self._guest("device"))
+
+
+def ports(rig):
+    return json.loads(rig.client.check("usbroute port --json"))["ports"]
+
+
+def serve(rig):
+    rig.machine.serve("serial=UR0001", KEYBOARD)
+
+
+def attach(rig, selector=DISK):
+    job = rig.client.spawn(f"usbroute attach {selector}")
+    equal(job.wait(90)[0], 0, f"attach: {job.output + job.errors!r}; status")
+    return rig.machine.wait_disk(rig.client, BYTES) if selector == DISK else None
+
+
+def detach_all(rig):
+    for port in ports(rig):
+        rig.client.check(f"usbroute detach {port['port']}", 90)
+    equal(ports(rig), [], "ports")
+
+
+def routed_sum(rig):
+    """Attach the disk, read it whole, let it go."""
+    disk = attach(rig)
+    got = rig.client.check(f"sha256sum /dev/{disk}", 120).split()[0]
+    detach_all(rig)
+    equal(got, rig.sum, "sha256 of the routed disk")
+
+
+def local_reads(rig, count=200, size=512):
+    """Microseconds for a direct read of the device VM's own disk."""
+    return int(rig.device.check(f"probe reads /dev/{rig.machine.wait_disk(rig.device, LOCAL_BYTES)} {size} {count}", 120))
+
+
+def probe(guest, *arguments, timeout=60):
+    return guest.check("probe " + " ".join(map(str, arguments)), timeout).strip()
+
+
+def boot_id(guest):
+    return guest.check("cat /proc/sys/kernel/random/boot_id").strip()
+
+
+@test("Both guests boot; the driver has its link, and it comes up")
+def boots(rig):
+    rig.machine.__enter__()
+    rig.booted = True
+    for guest, end in ((rig.client, "A"), (rig.device, "B")):
+        equal(guest.check("cat /sys/class/usbroute/usbroute0/end").strip(), end, f"{guest.name}'s end")
+    rig.client.check("for i in $(seq 50); do grep -q up /sys/class/usbroute/usbroute0/state && exit; "
+                     "sleep 0.1; done; exit 1")
+    equal(rig.client.check("ls /sys/class/net").split(), ["lo"], "the client VM's networks")
+    equal(rig.client.check("ls /sys/bus/pci/devices 2>/dev/null || true").split(), [], "its PCI devices")
+
+
+@test("serve, list, attach: the disk's bytes are right in the client VM, twice")
+def disk(rig):
+    serve(rig)
+    listing = json.loads(rig.client.check("usbroute list --json"))["devices"]
+    equal(sorted(f"{d['vendor']}:{d['product']}" for d in listing), [KEYBOARD, DISK])
+    routed_sum(rig)
+    routed_sum(rig)
+
+
+@test("A disk and a keyboard at once; a key pressed arrives as an input event")
+def keyboard(rig):
+    attach(rig)
+    attach(rig, KEYBOARD)
+    equal(len(ports(rig)), 2, "ports")
+    event = rig.client.check("for i in $(seq 100); do for e in /sys/class/input/event*; do "
+                             "[ -e $e ] && basename $e && exit; done; sleep 0.1; done; exit 1").strip()
+    reader = rig.client.spawn(f"head -c 24 /dev/input/{event} | od -A n -t x1 -v")
+    deadline = time.monotonic() + 60
+    while reader.status is None:
+        within(time.monotonic() - deadline, 0, "a key's way")
+        rig.device.qmp("send-key", {"keys": [{"type": "qcode", "data": "a"}]})
+        try:
+            reader.wait(1)
+        except VmError:
+            continue
+    detach_all(rig)
+
+
+@test("Written through the route: the bytes are in the image on the host")
+def write(rig):
+    name = attach(rig)
+    rig.client.check(f"head -c 65536 /dev/urandom >/tmp/w && dd if=/tmp/w of=/dev/{name} bs=64k "
+                     "seek=3 oflag=direct conv=fsync 2>&1")
+    expected = rig.client.check("sha256sum /tmp/w").split()[0]
+    detach_all(rig)
+    with open(rig.image, "rb") as image:
+        data = image.read()
+    equal(hashlib.sha256(data[3 << 16:4 << 16]).hexdigest(), expected, "sha256 of what was written")
+    rig.sum = hashlib.sha256(data).hexdigest()
+
+
+@test("A store to the peer's outbox does not reach it, and nothing else happens")
+def read_only(rig):
+    for guest, own, peer in ((rig.client, OUTBOX_A, OUTBOX_B), (rig.device, OUTBOX_B, OUTBOX_A)):
+        before = probe(guest, "load", peer + SEEN)
+        for offset in (SEEN, RESERVED, 0x400000):
+            was = probe(guest, "load", peer + offset)
+            equal(probe(guest, "store", peer + offset, 0x5a5a5a5a), was, f"word {offset:#x} after a store")
+        equal(probe(guest, "store", own + RESERVED, 0x5a5a5a5a), "0x5a5a5a5a", "a word of the own outbox")
+        probe(guest, "store", own + RESERVED, 0)
+        equal(probe(guest, "load", peer + SEEN), before, "the peer's acknowledgement")
+    routed_sum(rig)
+
+
+@test("Both guests sleep a second a hundred times: at most 2 % late on average")
+def sleeps(rig):
+    jobs = [guest.spawn("probe late 100 1000") for guest in (rig.client, rig.device)]
+    for guest, job in zip((rig.client, rig.device), jobs):
+        mean, worst = map(int, job.wait(300)[1].split())
+        print(f"# {guest.name} VM: {mean} us late on average, {worst} us at worst")
+        within(mean / 1e6, 0.02, f"{guest.name} VM's mean lateness of sleep 1")
+
+
+@test("A doorbell wakes a sleeping guest at once: 20 exchanges, each well under the watchdog")
+def doorbell_wakes(rig):
+    start = time.monotonic()
+    rig.client.check("for i in $(seq 20); do usbroute list >/dev/null || exit 1; done", 120)
+    print(f"# {(time.monotonic() - start) / 20 * 1000:.0f} ms each, with the command's own start")
+    name = attach(rig)
+    mean = int(rig.client.check(f"probe reads /dev/{name} 512 50", 60))
+    print(f"# a routed read of 512 bytes: {mean} us")
+    detach_all(rig)
+    within(mean / 1e6, 0.05, "a routed read")
+
+
+def local_against(rig, what, limit, idle):
+    busy = local_reads(rig)
+    print(f"# a local read of 512 bytes: {idle} us, {what}: {busy} us")
+    within(busy / idle, limit, f"local reads, {what}, in times of an idle client VM's")
+
+
+def unbound(guest, command):
+    """Run a command while the driver has let go of the link."""
+    guest.check(f"echo {NODE} >{DRIVER}/unbind")
+    return guest.spawn(command)
+
+
+def bind(guest):
+    guest.check(f"echo {NODE} >{DRIVER}/bind")
+
+
+@test("The client VM rings in a loop: the device VM uses its disk, computes and boots")
+def storm(rig):
+    idle = local_reads(rig)
+    alone = int(probe(rig.device, "work", 20))
+    job = unbound(rig.client, f"probe storm {BELL:#x} 40")
+    try:
+        local_against(rig, "with the storm", 4, idle)
+        busy = int(probe(rig.device, "work", 20))
+        print(f"# counting to 20 million: {alone} ms, with the storm {busy} ms")
+        within(busy / alone, 4, "work with the storm, in times of work alone")
+        before = boot_id(rig.device)
+        reboot(rig, rig.device, "echo b >/proc/sysrq-trigger")
+        assert boot_id(rig.device) != before
+        assert job.status is None, "the storm ended before the boot did"
+        print(f"# {job.wait(200)[1].strip()} doorbells in 40 s")
+    finally:
+        bind(rig.client)
+    serve(rig)
+    routed_sum(rig)
+
+
+@test("The client VM scribbles over its own outbox: the device VM works on; a new epoch mends the link")
+def scribbles(rig):
+    before = boot_id(rig.device)
+    job = unbound(rig.client, f"probe scribble {OUTBOX_A:#x} 0x800000 5")
+    try:
+        rig.device.check("probe work 20")
+        local_reads(rig, 50)
+        job.wait(60)
+    finally:
+        bind(rig.client)
+    equal(boot_id(rig.device), before, "the device VM's boot")
+    routed_sum(rig)
+
+
+def reboot(rig, guest, command):
+    """Make it end; wait until its VMM has started it again."""
+    seen = len(guest.console)
+    guest.may_die = True
+    guest.spawn(command)
+    guest.wait_console(READY.pattern, 240, seen)
+    guest.may_die = False
+    if guest is rig.client:
+        guest.follow()
+
+
+def end_of_client(rig, command):
+    before = boot_id(rig.device)
+    name = attach(rig)
+    rig.client.spawn(f"while dd if=/dev/{name} of=/dev/null bs=64k iflag=direct; do :; done 2>/dev/null")
+    time.sleep(0.3)     # in the middle of it
+    reboot(rig, rig.client, command)
+    equal(boot_id(rig.device), before, "the device VM's boot")
+    equal(ports(rig), [], "ports")
+    routed_sum(rig)
+
+
+@test("A guest that touches what is not there for it ends, and is started again; the other is not disturbed")
+def no_memory(rig):
+    before = boot_id(rig.device)
+    reboot(rig, rig.client, f"probe load {NOTHING:#x}")
+    equal(boot_id(rig.device), before, "the device VM's boot")
+    routed_sum(rig)
+
+
+@test("The client VM resets while it reads: its VMM starts it again, the device can be had again")
+def client_resets(rig):
+    end_of_client(rig, "echo b >/proc/sysrq-trigger")
+
+
+@test("The client VM panics while it reads: the same")
+def client_panics(rig):
+    end_of_client(rig, "echo c >/proc/sysrq-trigger")
+
+
+def end_of_device(rig, command):
+    before = boot_id(rig.client)
+    name = attach(rig)
+    reader = rig.client.spawn(f"while dd if=/dev/{name} of=/dev/null bs=64k iflag=direct; do :; done 2>&1")
+    time.sleep(0.3)
+    seen = len(rig.device.console)
+    rig.device.may_die = True
+    rig.device.spawn(command)
+    reader.wait(60)
+    assert not any("usbroute0: end B" in line for line in rig.device.console[seen:]), \
+        "the reader learned of the end only from the next driver: nobody declared it"
+    rig.device.wait_console(READY.pattern, 240, seen)
+    rig.device.may_die = False
+    equal(ports(rig), [], "ports")
+    equal(boot_id(rig.client), before, "the client VM's boot")
+    serve(rig)
+    routed_sum(rig)
+
+
+@test("The device VM resets while the client reads: an I/O error, then everything works again")
+def device_resets(rig):
+    end_of_device(rig, "echo b >/proc/sysrq-trigger")
+
+
+@test("The device VM panics while the client reads: the same")
+def device_panics(rig):
+    end_of_device(rig, "echo c >/proc/sysrq-trigger")
+
+
+@test("No guest's kernel complained in any of this, but for the panics")
+def kernel_quiet(rig):
+    wanted = re.compile(r"sysrq|Kernel panic|Call trace", re.I)
+    equal([line for line in rig.machine.complaints() if not wanted.search(line)], [], "complaints")
+
+
+@test("An idle client VM costs the device VM's local reads at most a fifth")
+def idle_gives_way(rig):
+    idle = min(local_reads(rig) for _ in range(5))
+    rig.client.may_die = True
+    rig.client.spawn("poweroff -f")
+    time.sleep(2)       # its VMM leaves it off; nothing tells of it from outside
+    alone = min(local_reads(rig) for _ in range(5))
+    print(f"# a local read of 512 bytes: {alone} us alone, {idle} us with an idle client VM")
+    within(idle / alone, 1.2, "with an idle client VM, in times of alone")
+
+
+if __name__ == "__main__":
+    skip_all()
+    RIG = Rig()
+    try:
+        sys.exit(tap.run(RIG))
+    finally:
+        RIG.machine.__exit__()
+        shutil.rmtree(RIG.directory, ignore_errors=True)
