@@ -12,6 +12,7 @@
 #define UR_OUTBOX_B_GPA 0x81000000ull
 #define UR_OUTBOX_BYTES 0x800000ull
 #define UR_BELL_GPA 0x8f000000ull
+#define UR_COUNTS_GPA 0x8f001000ull
 #define UR_LINK_INTID 79
 
 #if defined(BOARD_qemu_virt_aarch64)

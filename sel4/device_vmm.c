@@ -67,7 +67,8 @@ void init(void)
 {
 	guest.ram = (void *)guest_ram;
 	link.own = (void *)outbox;
-	if (ur_guest_init(&guest) && ur_link_vdev_init(&link))
+	if (ur_guest_init(&guest) && ur_guest_show_counts(&guest, UR_COUNTS_GPA) &&
+	    ur_link_vdev_init(&link))
 		ur_guest_start(&guest);
 }
 

@@ -110,6 +110,8 @@ static void sleep(struct ur_guest *g, u64 until)
 {
 	microkit_vcpu_stop(VCPU);
 	g->asleep = true;
+	g->counts[UR_GUEST_AWAKE_US] += (u32)((ur_guest_now() - g->woke_at) * 1000 /
+					      ur_guest_ticks_per_ms());
 	if (until)
 		call_me(g, until);
 }
@@ -122,6 +124,7 @@ static void wake(struct ur_guest *g)
 		return;
 	g->asleep = false;
 	g->held_until = 0;
+	g->woke_at = ur_guest_now();
 	err = seL4_TCB_Resume(BASE_VM_TCB_CAP + VCPU);
 	if (err != seL4_NoError)
 		ur_guest_say("cannot resume the guest, error", err);
@@ -272,8 +275,21 @@ static bool trapped(size_t vcpu, size_t offset, size_t fsr,
 	(void)vcpu;
 	t->call(&access, t->data);
 	if (!access.write && HSR_IS_SYNDROME_VALID(fsr))
-		*decode_rt(HSR_SYNDROME_RT(fsr), regs) = 0;
+		*decode_rt(HSR_SYNDROME_RT(fsr), regs) = access.value;
 	return true;
+}
+
+static void load_count(struct ur_guest_access *access, void *data)
+{
+	const struct ur_guest *g = data;
+
+	if (access->offset / 4 < UR_GUEST_COUNTS)
+		access->value = g->counts[access->offset / 4];
+}
+
+bool ur_guest_show_counts(struct ur_guest *g, u64 gpa)
+{
+	return ur_guest_trap(gpa, 0x1000, load_count, g);
 }
 
 bool ur_guest_trap(u64 gpa, u64 bytes, ur_guest_trap_fn call, void *data)
@@ -334,6 +350,7 @@ bool ur_guest_start(struct ur_guest *g)
 	g->starts++;
 	g->started = ur_guest_now();
 	g->asleep = false;
+	g->woke_at = ur_guest_now();
 	g->rung_again = false;
 	g->held_until = 0;
 	if (!entry ||
@@ -417,10 +434,35 @@ static bool other_fault(struct ur_guest *g, microkit_msginfo info)
 	return false;
 }
 
+static void count(struct ur_guest *g, u64 label)
+{
+	switch (label) {
+	case seL4_Fault_VPPIEvent:
+		g->counts[UR_GUEST_TIMER]++;
+		break;
+	case seL4_Fault_VGICMaintenance:
+		g->counts[UR_GUEST_ACKS]++;
+		break;
+	case seL4_Fault_VMFault:
+		g->counts[UR_GUEST_ACCESSES]++;
+		break;
+	case seL4_Fault_VCPUFault:
+		if (HSR_EXCEPTION_CLASS(microkit_mr_get(seL4_VCPUFault_HSR)) ==
+		    HSR_WFx_EXCEPTION) {
+			g->counts[UR_GUEST_WAITS]++;
+			break;
+		}
+		/* fall through */
+	default:
+		g->counts[UR_GUEST_OTHERS]++;
+	}
+}
+
 bool ur_guest_fault(struct ur_guest *g, microkit_msginfo info)
 {
 	u64 hsr;
 
+	count(g, microkit_msginfo_get_label(info));
 	if (microkit_msginfo_get_label(info) == seL4_Fault_VPPIEvent)
 		return timer_fired();
 	if (microkit_msginfo_get_label(info) != seL4_Fault_VCPUFault)

@@ -28,9 +28,21 @@ struct ur_guest_irq {
 struct ur_guest_access {
 	u64 offset;	/* in the range that was registered */
 	bool write;
+	u32 value;	/* of a load: what the guest gets, zero if the trap says nothing */
 };
 
-typedef void (*ur_guest_trap_fn)(const struct ur_guest_access *access, void *data);
+typedef void (*ur_guest_trap_fn)(struct ur_guest_access *access, void *data);
+
+/* Why the guest came to its VMM; as words, what it reads in its page of counts. */
+enum ur_guest_count {
+	UR_GUEST_WAITS,		/* WFI, WFE */
+	UR_GUEST_TIMER,		/* its timer fired */
+	UR_GUEST_ACKS,		/* it ended an interrupt */
+	UR_GUEST_ACCESSES,	/* memory that it does not have: GIC, doorbell */
+	UR_GUEST_OTHERS,
+	UR_GUEST_AWAKE_US,	/* microseconds, up to its last sleep */
+	UR_GUEST_COUNTS
+};
 
 struct ur_guest {
 	void *ram;		/* where the VMM sees the guest's RAM */
@@ -48,6 +60,8 @@ struct ur_guest {
 	u32 starts;		/* in a row, each soon after the one before */
 	u64 started;		/* when, in ticks */
 	bool asleep;		/* its vCPU is stopped until something wakes it */
+	u32 counts[UR_GUEST_COUNTS];	/* since the VMM started; they wrap */
+	u64 woke_at;		/* in ticks */
 	bool rung_again;	/* the link's interrupt, before the guest ended the last one */
 	u64 held_until;		/* in ticks; 0: not held */
 };
@@ -61,6 +75,9 @@ bool ur_guest_start(struct ur_guest *g);
 
 /* Raise link_intid, and wake the guest if it sleeps. Where it is not enabled, nothing. */
 void ur_guest_inject(struct ur_guest *g);
+
+/* A page of guest-physical memory that loads `counts`. */
+bool ur_guest_show_counts(struct ur_guest *g, u64 gpa);
 
 /* A range of guest-physical memory whose accesses `trap` is told of. */
 bool ur_guest_trap(u64 gpa, u64 bytes, ur_guest_trap_fn trap, void *data);

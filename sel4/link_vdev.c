@@ -25,7 +25,7 @@ static void limit(struct ur_link_vdev *v)
 		ur_guest_hold(v->guest, v->window + ur_guest_ticks_per_ms());
 }
 
-static void bell(const struct ur_guest_access *access, void *data)
+static void bell(struct ur_guest_access *access, void *data)
 {
 	struct ur_link_vdev *v = data;
 
@@ -36,7 +36,7 @@ static void bell(const struct ur_guest_access *access, void *data)
 }
 
 /* What is read only in stage 2 traps when written; nothing was stored. */
-static void peer_outbox(const struct ur_guest_access *access, void *data)
+static void peer_outbox(struct ur_guest_access *access, void *data)
 {
 	struct ur_link_vdev *v = data;
 

@@ -22,26 +22,47 @@ from sel4 import Rig, attach, boots, local_reads, probe, serve   # noqa: E402
 from vm import BUILD                                        # noqa: E402
 
 NODE = "/sys/class/usbroute/usbroute0"
+PAGE = 0x8f001000       # sel4/board.h
+COUNTS = ("waits", "timer", "acks", "accesses", "others", "awake_us")  # enum ur_guest_count
 
 
 def doorbells(guest):
     return int(guest.check(f"cat {NODE}/doorbells_sent"))
 
 
+def counts(guest):
+    """What its VMM counted, and its doorbells."""
+    words = guest.check(f"for i in $(seq 0 {len(COUNTS) - 1}); do probe load $(({PAGE:#x} + 4 * i)); done").split()
+    return dict(zip(COUNTS, (int(word, 0) for word in words)), doorbells=doorbells(guest))
+
+
+def reads(rig, disk, size, count):
+    """Microseconds each, and what both guests counted while they passed and while we asked."""
+    guests = {"client": rig.client, "device": rig.device}
+    before = {name: counts(guest) for name, guest in guests.items()}
+    each_us = int(probe(rig.client, "reads", f"/dev/{disk}", size, count, timeout=300))
+    return each_us, {name: {kind: (value - before[name][kind]) & 0xffffffff
+                            for kind, value in counts(guest).items()}
+                     for name, guest in guests.items()}
+
+
 def measure(rig, disk, size, count):
-    before = doorbells(rig.client), doorbells(rig.device)
-    routed = int(probe(rig.client, "reads", f"/dev/{disk}", size, count, timeout=300))
-    after = doorbells(rig.client), doorbells(rig.device)
+    """Many reads less one: what starting and asking costs falls out."""
+    routed, many = reads(rig, disk, size, count + 1)
+    _, one = reads(rig, disk, size, 1)
     local = local_reads(rig, count, size)
     return {"bytes": size, "routed_us": routed, "local_us": local, "of_local": round(local / routed, 3),
-            "client_doorbells_per_read": round((after[0] - before[0]) / count, 2),
-            "device_doorbells_per_read": round((after[1] - before[1]) / count, 2)}
+            "per_read": {name: {kind: round((value - one[name][kind]) / count, 2)
+                                for kind, value in many[name].items()} for name in many}}
 
 
 def show(row):
     print(f"{row['bytes']:>6} B  routed {row['routed_us']:>6} us  local {row['local_us']:>6} us  "
-          f"{row['of_local']:.2f} of local  {row['bytes'] / row['routed_us']:.1f} MB/s  doorbells per read "
-          f"{row['client_doorbells_per_read']} out, {row['device_doorbells_per_read']} in", flush=True)
+          f"{row['of_local']:.2f} of local  {row['bytes'] / row['routed_us']:.1f} MB/s")
+    for name, found in row["per_read"].items():
+        print(f"    {name} VM, for each read: awake {found['awake_us']:.0f} us of {row['routed_us']}, "
+              f"{found['doorbells']:.1f} doorbells; exits: " +
+              ", ".join(f"{kind} {found[kind]:.1f}" for kind in COUNTS[:-1]), flush=True)
 
 
 def main():
