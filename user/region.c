@@ -24,8 +24,10 @@
 #include <unistd.h>
 
 #define SIZING_BYTE 2
-/* A survivor holds a dead end's byte for microseconds, an opener byte 2. */
+/* A survivor holds a dead end's byte for microseconds; who sizes a large file holds
+ * byte 2 until the kernel has cleared all its pages. */
 #define LOCK_TRIES 50
+#define SIZING_TRIES 2500
 #define LOCK_PAUSE_NS 2000000
 
 __attribute__((format(printf, 3, 4)))
@@ -62,12 +64,12 @@ static int set_lock(int fd, short type, off_t byte)
 	return n;
 }
 
-static int take_lock(int fd, off_t byte)
+static int take_lock(int fd, off_t byte, int tries)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
 	int i;
 
-	for (i = 0; i < LOCK_TRIES; i++) {
+	for (i = 0; i < tries; i++) {
 		if (set_lock(fd, F_WRLCK, byte) == 0)
 			return 0;
 		if (errno != EAGAIN && errno != EACCES)
@@ -104,7 +106,7 @@ static int open_file(const struct ur_file_link_config *c, char *why)
 static int take_end(int fd, const struct ur_file_link_config *c, char *why)
 {
 	char end = c->end == UR_END_A ? 'A' : 'B';
-	int error = take_lock(fd, c->end);
+	int error = take_lock(fd, c->end, LOCK_TRIES);
 
 	if (error == -EBUSY)
 		return fail(why, EBUSY,
@@ -177,7 +179,7 @@ static int size_file(int fd, const struct ur_file_link_config *c, u64 *bytes,
 static int settle_size(int fd, const struct ur_file_link_config *c, u64 *bytes,
 		       char *why)
 {
-	int error = take_lock(fd, SIZING_BYTE);
+	int error = take_lock(fd, SIZING_BYTE, SIZING_TRIES);
 
 	if (error < 0)
 		return fail(why, -error, "%s stays locked for sizing: %s",
