@@ -3,7 +3,7 @@
 """A USB device of one virtual machine works in another, over shared memory.
 
     demo/demo.py [--device storage|uas|keyboard|mouse|tablet|serial|audio]
-                 [--disk FILE [--write]] [--size 16M]
+                 [--tools ours|stock] [--disk FILE [--write]] [--size 16M]
 
 Boots the device VM and the client VM, attaches the device, uses it, lets it go.
 The last line is `demo: OK` (exit status 0), or names the step that failed and
@@ -22,6 +22,7 @@ sys.path[:0] = [os.path.join(TOP, "tests", "qemu"), os.path.join(TOP, "tests", "
                 os.path.dirname(os.path.abspath(__file__))]
 sys.dont_write_bytecode = True
 
+import stock                            # noqa: E402
 from checks import CHECKS, CheckError   # noqa: E402
 from disk import DiskError              # noqa: E402
 from pair import Pair                   # noqa: E402
@@ -39,9 +40,13 @@ def parse(arguments):
     parser.add_argument("--disk", help="use this image, from 1 MiB up; a copy of it unless --write")
     parser.add_argument("--write", action="store_true", help="write into the image itself")
     parser.add_argument("--size", default="16M", help="of the shared region (16M)")
+    parser.add_argument("--tools", choices=("ours", "stock"), default="ours",
+                        help="usbroute, or Debian's usbip under the preload library (ours)")
     options = parser.parse_args(arguments)
     if options.write and not options.disk:
         parser.error("--write needs --disk")
+    if options.platform == "sel4" and options.tools == "stock":
+        parser.error("the stock tools are not in the seL4 image")
     if options.platform == "sel4" and options.device == "audio":
         parser.error("audio is not in the seL4 image")
     if options.disk and options.device not in ("storage", "uas"):
@@ -87,7 +92,11 @@ def boot(show, check, pair):
     show.path(check.model, {"bytes": info["half"] * 2, **info})
 
 
-def attach(show, check, pair):
+def attach(show, check, pair, options):
+    if options.tools == "stock":
+        stock.attach(show, check, pair)
+        show.say(usb_line(pair.client, None))
+        return
     show.step("The device VM offers its devices, the client VM asks for them")
     pair.serve()
     listing = pair.client.check("usbroute list --json")
@@ -96,18 +105,21 @@ def attach(show, check, pair):
     show.step(f"The client VM attaches {busid}")
     show.say(pair.client.check(f"usbroute attach {busid} 2>&1", 40).rstrip())
     show.say(usb_line(pair.client, None))
-    return busid
 
 
-def detach(show, pair):
-    show.step("The client VM lets the device go")
+def let_go(show, pair):
     ports = json.loads(pair.client.check("usbroute port --json"))["ports"]
     for port in ports:
         show.say(pair.client.check(f"usbroute detach {port['port']} 2>&1", 40).rstrip())
+
+
+def detach(show, pair, options):
+    show.step("The client VM lets the device go")
+    (stock.detach if options.tools == "stock" else let_go)(show, pair)
     pair.server.kill("TERM")
     status, _ = pair.server.wait(20)
     if status != 0:
-        raise CheckError(f"usbroute serve ended with {status}: {pair.server.errors}")
+        raise CheckError(f"the server ended with {status}: {pair.server.errors}")
     complaints = pair.complaints()
     if complaints:
         raise CheckError("a kernel complained: " + "; ".join(complaints[:3]))
@@ -132,7 +144,8 @@ def machines(check, options):
     if options.platform == "sel4":
         return Machine(devices=check.arguments(), config=CONFIGS[0], xhci=check.xhci, boot=False)
     return Pair(devices=check.arguments(), size=options.size, xhci=check.xhci,
-                client_modules=check.modules, boot=False)
+                client_modules=check.modules, boot=False,
+                initrd=stock.IMAGE if options.tools == "stock" else None)
 
 
 def demo(show, options, directory):
@@ -141,9 +154,9 @@ def demo(show, options, directory):
     with machines(check, options) as pair:
         try:
             boot(show, check, pair)
-            attach(show, check, pair)
+            attach(show, check, pair, options)
             check.run(pair.client, pair.device)
-            detach(show, pair)
+            detach(show, pair, options)
         except CheckError:      # a VmError brings the console lines itself
             show.done()
             tell(show, pair)

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * fork and exec. The kernel's own sockets go through both. A ring is this
+ * process's: its indices are private memory, and two who publish them would
+ * destroy the stream. So a child is told so at its first call, and an exec with a
+ * ring on descriptor 0, 1 or 2 is refused; any other ring is closed by it.
+ */
+#define _GNU_SOURCE
+#include "sock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+static void forked(void)
+{
+	ur_links_forked();
+	ur_table_forked();
+}
+
+__attribute__((constructor)) static void at_fork(void)
+{
+	pthread_atfork(NULL, NULL, forked);
+}
+
+/* A child of vfork would change its parent's table. */
+UR_EXPORT pid_t vfork(void)
+{
+	return fork();
+}
+
+/* ---- exec ---------------------------------------------------------------- */
+
+static bool is_handed_ring(const char *program)
+{
+	struct ur_sock *s;
+	int fd;
+
+	for (fd = 0; fd <= STDERR_FILENO; fd++) {
+		s = ur_table_ring(fd);
+		if (!s)
+			continue;
+		ur_sock_put(s);
+		ur_say("descriptor %d is a ring in user space and is not handed through exec of %s",
+		       fd, program);
+		errno = EOPNOTSUPP;
+		return true;
+	}
+	return false;
+}
+
+UR_EXPORT int execve(const char *path, char *const args[], char *const env[])
+{
+	return is_handed_ring(path) ? -1 : ur_libc()->execve(path, args, env);
+}
+
+UR_EXPORT int execv(const char *path, char *const args[])
+{
+	return execve(path, args, environ);
+}
+
+UR_EXPORT int execvpe(const char *file, char *const args[], char *const env[])
+{
+	return is_handed_ring(file) ? -1 : ur_libc()->execvpe(file, args, env);
+}
+
+UR_EXPORT int execvp(const char *file, char *const args[])
+{
+	return execvpe(file, args, environ);
+}
+
+UR_EXPORT int fexecve(int fd, char *const args[], char *const env[])
+{
+	return is_handed_ring(args[0]) ? -1 : ur_libc()->fexecve(fd, args, env);
+}
+
+/* The words of execl and its kin, as an array; ends the argument list. */
+static char **words(const char *first, va_list args)
+{
+	size_t count = 1;
+	va_list again;
+	char **list;
+
+	va_copy(again, args);
+	while (va_arg(again, char *))
+		count++;
+	va_end(again);
+	list = calloc(count + 1, sizeof(*list));
+	if (!list)
+		return NULL;
+	list[0] = (char *)first;
+	for (size_t i = 1; i <= count; i++)
+		list[i] = va_arg(args, char *);
+	return list;
+}
+
+UR_EXPORT int execl(const char *path, const char *first, ...)
+{
+	va_list args;
+	char **list;
+	int n = -1;
+
+	va_start(args, first);
+	list = words(first, args);
+	if (list)
+		n = execve(path, list, environ);
+	va_end(args);
+	free(list);
+	return n;
+}
+
+UR_EXPORT int execlp(const char *file, const char *first, ...)
+{
+	va_list args;
+	char **list;
+	int n = -1;
+
+	va_start(args, first);
+	list = words(first, args);
+	if (list)
+		n = execvpe(file, list, environ);
+	va_end(args);
+	free(list);
+	return n;
+}
+
+UR_EXPORT int execle(const char *path, const char *first, ...)
+{
+	va_list args;
+	char **list;
+	int n = -1;
+
+	va_start(args, first);
+	list = words(first, args);
+	if (list) /* the environment stands behind the NULL */
+		n = execve(path, list, va_arg(args, char **));
+	va_end(args);
+	free(list);
+	return n;
+}
