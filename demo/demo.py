@@ -47,8 +47,6 @@ def parse(arguments):
         parser.error("--write needs --disk")
     if options.platform == "sel4" and options.tools == "stock":
         parser.error("the stock tools are not in the seL4 image")
-    if options.platform == "sel4" and options.device == "audio":
-        parser.error("audio is not in the seL4 image")
     if options.disk and options.device not in ("storage", "uas"):
         parser.error(f"--disk goes with storage or uas, not with {options.device}")
     return options

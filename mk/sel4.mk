@@ -64,7 +64,7 @@ $(SEL4_DIR)/timer_pd.elf: $(SEL4_DIR)/sel4/timer_pd.o
 SEL4_GUEST := $(BUILD_DIR)/guest/arm64
 SEL4_KERNEL := $(SEL4_GUEST)/vmlinuz
 SEL4_INITRD := $(SEL4_GUEST)/initramfs.cpio.gz
-SEL4_client_MODULES := vhci-hcd,usbroute,usb-storage,uas,sd_mod,ext4,vfat,nls_cp437,nls_ascii,usbhid,hid-generic,evdev,cdc-acm,ftdi_sio
+SEL4_client_MODULES := vhci-hcd,usbroute,usb-storage,uas,sd_mod,ext4,vfat,nls_cp437,nls_ascii,usbhid,hid-generic,evdev,cdc-acm,ftdi_sio,snd-usb-audio,snd-pcm-oss
 SEL4_device_MODULES := xhci-pci,usb-storage,sd_mod,usbhid,hid-generic,usbip-host,usbroute
 # For a program (the demo, the tests) an agent takes commands; for a person there is a shell.
 sel4_args = console=$(SEL4_$(1)_TTY) panic=-1 mitigations=off rootfstype=ramfs ur.role=$(1) \
@@ -76,9 +76,14 @@ SEL4_PROBE := $(BUILD_DIR)/sel4/probe
 $(SEL4_PROBE): tests/sel4/probe.c
 	@mkdir -p $(@D)
 	aarch64-linux-gnu-gcc $(UR_CFLAGS) -static -s -o $@ $<
+# What the demo plays sound with there.
+SEL4_PLAY := $(BUILD_DIR)/sel4/play-pcm
+$(SEL4_PLAY): demo/play-pcm.c
+	@mkdir -p $(@D)
+	aarch64-linux-gnu-gcc $(UR_CFLAGS) -static -s -o $@ $<
 ifeq ($(ARCH),arm64)
-IMAGE_FILES += $(SEL4_PROBE):/usr/bin/probe
-$(INITRAMFS): $(SEL4_PROBE)
+IMAGE_FILES += $(SEL4_PROBE):/usr/bin/probe $(SEL4_PLAY):/usr/bin/play-pcm
+$(INITRAMFS): $(SEL4_PROBE) $(SEL4_PLAY)
 endif
 
 # $(1) client or device
