@@ -37,7 +37,7 @@ SEL4_CC ?= clang
 SEL4_LD ?= aarch64-linux-gnu-ld
 
 SEL4_CORE_OBJ := $(patsubst %.c,$(SEL4_DIR)/%.o,$(RING_SRC))
-SEL4_VMM_OBJ := $(SEL4_DIR)/sel4/guest.o $(SEL4_DIR)/sel4/drain.o $(SEL4_DIR)/sel4/link_vdev.o \
+SEL4_VMM_OBJ := $(SEL4_DIR)/sel4/guest.o $(SEL4_DIR)/sel4/drain.o $(SEL4_DIR)/sel4/link_vdev.o $(SEL4_DIR)/sel4/vmm.o \
 	$(SEL4_CORE_OBJ)
 SEL4_ELVES := $(SEL4_DIR)/client_vmm.elf $(SEL4_DIR)/device_vmm.elf $(SEL4_DIR)/timer_pd.elf
 

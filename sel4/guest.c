@@ -376,7 +376,7 @@ static void end(struct ur_guest *g, bool again)
 		g->starts = 0;
 	again = again && g->starts < UR_STARTS_MAX;
 	microkit_vcpu_stop(VCPU);
-	g->stopped(again);
+	g->stopped();
 	if (!again) {
 		ur_guest_say("the guest is off, starts in a row", g->starts);
 		return;

@@ -51,10 +51,10 @@ struct ur_guest {
 	u32 irq_count;
 	u32 link_intid;		/* the interrupt that the VMM itself raises */
 	/*
-	 * The guest does not run any more and is about to be started again, or,
-	 * if not again, is off. For the link, and to silence its devices.
+	 * The guest does not run any more; it is off, or about to be started
+	 * again. For the link, and to silence its devices.
 	 */
-	void (*stopped)(bool again);
+	void (*stopped)(void);
 
 	/* private */
 	u32 starts;		/* in a row, each soon after the one before */
