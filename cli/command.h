@@ -37,6 +37,7 @@ enum ur_exit ur_command_list(const struct ur_options *options);
 enum ur_exit ur_command_attach(const struct ur_options *options);
 enum ur_exit ur_command_detach(const struct ur_options *options);
 enum ur_exit ur_command_port(const struct ur_options *options);
+enum ur_exit ur_command_policy(const struct ur_options *options);
 enum ur_exit ur_command_version(const struct ur_options *options);
 
 #endif

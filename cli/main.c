@@ -9,6 +9,7 @@
  *	ask.c        the client's requests           stream.c    exact reads, bounded
  *	link.c       the way to the other VM         node.c      /dev/usbrouteN
  *	             loopback.c  sockets of this machine, for tests and stock peers
+ *	policy.c     rules for the guard         compile.c    to its table
  *	vhci.c       the client's ports              attached.c  what hangs on them
  *	usb.c        USB devices here, by libudev    events.c    and when they change
  *	sysfs.c      single attributes               state.c     files under /run
@@ -66,6 +67,13 @@ static const struct command {
 	  "Returns when the port is free and nothing of the device is left.\n" },
 	{ "port", ur_command_port, "show what is attached here", "", 0, 0,
 	  TAKES_JSON, "" },
+	{ "policy", ur_command_policy, "rules for the guard between two links",
+	  "VERB ...", 1, 3, 0,
+	  "    check FILE            are the rules well-formed?\n"
+	  "    test FILE DEVICE      what do they decide? DEVICE is written like a rule:\n"
+	  "                          'id 46f4:0001 with-interface 08:06:50'\n"
+	  "    compile FILE TABLE    to the table that the guard loads\n"
+	  "    generate [CLIENT]     rules that allow this machine's devices\n" },
 	{ "version", ur_command_version, "show versions and the links' state",
 	  "", 0, 0, TAKES_DEVICE, "" },
 	{ "help", command_help, "show this, or a command's own help",

@@ -2,10 +2,10 @@
 # The command `usbroute`, for this machine and for an arm64 guest, and its tests.
 
 CLI_VERSION := $(VERSION)
-CLI_SRC := $(sort $(wildcard cli/*.c)) wire/op.c wire/op_framer.c
+CLI_SRC := $(sort $(wildcard cli/*.c)) wire/op.c wire/op_framer.c guard/policy.c
 CLI_PKGS := libudev smartcols jansson
 CLI_CFLAGS = $(UR_CFLAGS) -D_GNU_SOURCE -DUR_VERSION='"$(CLI_VERSION)"' \
-	-Icli -Iwire -Ienv -Ienv/user -Iguest/uapi
+	-Icli -Iwire -Iguard -Ienv -Ienv/user -Iguest/uapi
 CLI_PKG_CFLAGS = $(shell pkg-config --cflags $(CLI_PKGS))
 CLI_LIBS = $(shell pkg-config --libs $(CLI_PKGS))
 

@@ -7,7 +7,7 @@ import rig
 from rig import Machine
 from tap import contains, equal, test
 
-COMMANDS = ("serve", "list", "attach", "detach", "port", "version", "help")
+COMMANDS = ("serve", "list", "attach", "detach", "port", "policy", "version", "help")
 
 # arguments, exit status, a part of standard error
 USAGE = [

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+#include "approve.h"
+
+enum { KNOWN_AT_IMPORT = 1u << UR_POLICY_ID | 1u << UR_POLICY_PORT };
+
+static int decide(struct ur_guard *g, u32 known, u32 interfaces,
+		  struct ur_verdict *v)
+{
+	struct ur_policy_device device = {
+		.known = known,
+		.vendor = g->device.vendor,
+		.product = g->device.product,
+		.name = g->name,
+		.serial = g->serial,
+		.port = g->device.busid.text,
+		.client = g->client,
+		.interfaces = g->interface,
+		.interface_count = interfaces,
+	};
+
+	g->decision = ur_policy_decide(g->policy, &device);
+	if (g->decision.target == UR_POLICY_ALLOW)
+		return 0;
+	return ur_deny(v, UR_REASON_POLICY_DEVICE, "target of the rule",
+		       "exactly", g->decision.target, UR_POLICY_ALLOW);
+}
+
+int ur_approve_import(struct ur_guard *g, struct ur_verdict *v)
+{
+	return decide(g, KNOWN_AT_IMPORT, 0, v);
+}
+
+static int read_device(struct ur_guard *g, struct ur_device_descriptor *device,
+		       struct ur_verdict *v)
+{
+	struct ur_reader r;
+	u32 bytes;
+	const u8 *at = ur_pins_standard(&g->pins, UR_DESCRIPTOR_DEVICE, 0,
+					&bytes);
+
+	if (!at)
+		return ur_deny(v, UR_REASON_CONFIGURATION, "device descriptor",
+			       "read before, times", 0, 1);
+	ur_reader_init(&r, at, bytes);
+	if (ur_device_descriptor_read(&r, device, &v->why))
+		return ur_deny_as(v, UR_REASON_DESCRIPTOR);
+	return 0;
+}
+
+int ur_approve_device(struct ur_guard *g, struct ur_verdict *v)
+{
+	struct ur_device_descriptor d;
+	u32 bytes, i;
+
+	if (!ur_pins_standard(&g->pins, UR_DESCRIPTOR_DEVICE, 0, &bytes))
+		return 0;
+	if (read_device(g, &d, v))
+		return UR_PEER_BROKEN;
+	{
+		const struct {
+			const char *field;
+			u32 got;
+			u32 want;
+		} rows[] = {
+			{ "idVendor", d.vendor, g->device.vendor },
+			{ "idProduct", d.product, g->device.product },
+			{ "bcdDevice", d.bcd_device, g->device.bcd_device },
+			{ "bDeviceClass", d.device_class,
+			  g->device.device_class },
+			{ "bDeviceSubClass", d.device_subclass,
+			  g->device.device_subclass },
+			{ "bDeviceProtocol", d.device_protocol,
+			  g->device.device_protocol },
+			{ "bNumConfigurations", d.configurations,
+			  g->device.configurations },
+		};
+
+		for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			if (rows[i].got != rows[i].want)
+				return ur_deny(v, UR_REASON_IMPORT,
+					       rows[i].field, "as imported:",
+					       rows[i].got, rows[i].want);
+	}
+	return 0;
+}
+
+static bool walk_configuration(struct ur_guard *g, u32 number)
+{
+	struct ur_refusal why;
+	struct ur_reader r;
+	u32 bytes;
+	const u8 *at = ur_pins_standard(&g->pins, UR_DESCRIPTOR_CONFIGURATION,
+					(u8)number, &bytes);
+
+	if (!at)
+		return false;
+	ur_reader_init(&r, at, bytes);
+	return ur_configuration_read(&r, UR_DESCRIPTOR_CONFIGURATION,
+				     &g->scratch, &why) == 0;
+}
+
+bool ur_approve_find(struct ur_guard *g, u32 value)
+{
+	u32 i;
+
+	for (i = 0; i < g->device.configurations; i++)
+		if (walk_configuration(g, i) && g->scratch.value == value)
+			return true;
+	return false;
+}
+
+static int add_interfaces(struct ur_guard *g, u32 *count, struct ur_verdict *v)
+{
+	u32 i;
+
+	if (g->scratch.alternates > UR_GUARD_INTERFACES_MAX - *count)
+		return ur_deny(v, UR_REASON_DESCRIPTOR_ROOM, "interfaces",
+			       "at most", *count + g->scratch.alternates,
+			       UR_GUARD_INTERFACES_MAX);
+	for (i = 0; i < g->scratch.alternates; i++) {
+		const struct ur_alternate *a = &g->scratch.alternate[i];
+		struct ur_interface_type *t = &g->interface[(*count)++];
+
+		t->interface_class = a->interface_class;
+		t->interface_subclass = a->interface_subclass;
+		t->interface_protocol = a->interface_protocol;
+	}
+	return 0;
+}
+
+static int walk_all(struct ur_guard *g, u32 configurations, u32 *count,
+		    struct ur_verdict *v)
+{
+	u8 values[UR_CONFIGURATIONS_MAX];
+	u32 i, k;
+
+	for (i = 0; i < configurations; i++) {
+		if (!walk_configuration(g, i))
+			return ur_deny(v, UR_REASON_CONFIGURATION,
+				       "configurations read", "exactly", i,
+				       configurations);
+		values[i] = g->scratch.value;
+		for (k = 0; k < i; k++)
+			if (values[k] == values[i])
+				return ur_deny(v, UR_REASON_DESCRIPTOR,
+					       "bConfigurationValue",
+					       "not again", values[i],
+					       values[k]);
+		if (add_interfaces(g, count, v))
+			return UR_PEER_BROKEN;
+	}
+	return 0;
+}
+
+static void read_string(struct ur_guard *g, u8 number,
+			char text[UR_STRING_TEXT_BYTES])
+{
+	u32 bytes = 0;
+	const u8 *at = NULL;
+
+	text[0] = '\0';
+	if (number != 0)
+		at = ur_pins_standard(&g->pins, UR_DESCRIPTOR_STRING, number,
+				      &bytes);
+	if (at)
+		ur_string_text(at, bytes, text);
+}
+
+int ur_approve_descriptors(struct ur_guard *g, struct ur_verdict *v)
+{
+	struct ur_device_descriptor device;
+	u32 count = 0;
+
+	if (read_device(g, &device, v) ||
+	    walk_all(g, device.configurations, &count, v))
+		return UR_PEER_BROKEN;
+	read_string(g, device.product_string, g->name);
+	read_string(g, device.serial_string, g->serial);
+	return decide(g, (1u << UR_POLICY_ATTRIBUTES) - 1, count, v);
+}

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+/*
+ * Requests are judged by what is selected, before they are opened; answers change
+ * what is selected, after they were settled. In between stands the session.
+ */
+#include "approve.h"
+#include "guard.h"
+
+int ur_guard_init(struct ur_guard *g, const struct ur_policy *policy,
+		  const char *client)
+{
+	u32 i;
+
+	ur_zero(g, sizeof(*g));
+	for (i = 0; client[i] != '\0'; i++) {
+		if (i + 1 >= UR_GUARD_CLIENT_BYTES)
+			return UR_BUG_INVALID;
+		g->client[i] = client[i];
+	}
+	g->policy = policy;
+	g->state = UR_GUARD_STARTED;
+	ur_session_init(&g->session);
+	ur_pins_init(&g->pins);
+	return i == 0 ? UR_BUG_INVALID : 0;
+}
+
+/* The first reason stays; later calls only count it again. */
+static int sever(struct ur_guard *g, const struct ur_verdict *v)
+{
+	if (g->state != UR_GUARD_SEVERED)
+		g->verdict = *v;
+	g->state = UR_GUARD_SEVERED;
+	g->refused[g->verdict.reason]++;
+	return UR_PEER_BROKEN;
+}
+
+int ur_guard_sever(struct ur_guard *g, enum ur_reason reason,
+		   const struct ur_refusal *why)
+{
+	struct ur_verdict v = { reason, *why };
+
+	return sever(g, &v);
+}
+
+/* One exit: count what passes, sever on what does not. */
+static int conclude(struct ur_guard *g, enum ur_travel travel, int error,
+		    const struct ur_verdict *v)
+{
+	if (error)
+		return sever(g, v);
+	g->passed[travel]++;
+	return 0;
+}
+
+static int in_state(const struct ur_guard *g, enum ur_guard_state want,
+		    struct ur_verdict *v)
+{
+	if (g->state == want)
+		return 0;
+	return ur_deny(v, UR_REASON_ORDER, "state of the route", "exactly",
+		       g->state, want);
+}
+
+/* ---- the import ----------------------------------------------------------- */
+
+int ur_guard_ask(struct ur_guard *g, const struct ur_op_header *header,
+		 const struct ur_op_busid *busid)
+{
+	struct ur_verdict v = { 0 };
+	int error = in_state(g, UR_GUARD_STARTED, &v);
+
+	if (!error && header->code != UR_OP_REQ_IMPORT)
+		error = ur_deny(&v, UR_REASON_ORDER, "op code", "exactly",
+				header->code, UR_OP_REQ_IMPORT);
+	if (!error) {
+		g->busid = *busid;
+		g->state = UR_GUARD_ASKED;
+	}
+	return conclude(g, UR_TO_DEVICE, error, &v);
+}
+
+static bool is_same_busid(const struct ur_op_busid *a,
+			  const struct ur_op_busid *b)
+{
+	u32 i;
+
+	for (i = 0; i < UR_OP_BUSID_BYTES; i++)
+		if (a->text[i] != b->text[i])
+			return false;
+	return true;
+}
+
+static int take_device(struct ur_guard *g, const struct ur_op_device *device,
+		       struct ur_verdict *v)
+{
+	if (!is_same_busid(&device->busid, &g->busid))
+		return ur_deny(v, UR_REASON_IMPORT, "busid",
+			       "as asked, not of device", device->busnum,
+			       device->devnum);
+	g->device = *device;
+	if (ur_approve_import(g, v))
+		return UR_PEER_BROKEN;
+	g->state = UR_GUARD_IMPORTED;
+	return 0;
+}
+
+int ur_guard_import(struct ur_guard *g, const struct ur_op_header *header,
+		    const struct ur_op_device *device)
+{
+	struct ur_verdict v = { 0 };
+	int error = in_state(g, UR_GUARD_ASKED, &v);
+
+	if (!error && header->code != UR_OP_REP_IMPORT)
+		error = ur_deny(&v, UR_REASON_ORDER, "op code", "exactly",
+				header->code, UR_OP_REP_IMPORT);
+	if (!error && header->status != UR_OP_OK)
+		g->state = UR_GUARD_DECLINED;
+	else if (!error)
+		error = take_device(g, device, &v);
+	return conclude(g, UR_TO_CLIENT, error, &v);
+}
+
+/* ---- requests ------------------------------------------------------------- */
+
+static const struct ur_alternate *current(const struct ur_guard *g, u8 interface)
+{
+	if (!g->is_configured || interface >= UR_INTERFACES_MAX ||
+	    g->alternate[interface] == UR_ALTERNATE_UNKNOWN)
+		return NULL;
+	return ur_alternate_find(&g->selected, interface,
+				 g->alternate[interface]);
+}
+
+static const struct ur_endpoint *endpoint_of(const struct ur_guard *g,
+					     u8 address)
+{
+	const struct ur_configuration *c = &g->selected;
+	u32 i, e;
+
+	for (i = 0; g->is_configured && i < c->alternates; i++) {
+		const struct ur_alternate *a = &c->alternate[i];
+
+		if (a != current(g, a->interface))
+			continue;
+		for (e = 0; e < a->endpoints; e++)
+			if (c->endpoint[a->first_endpoint + e].address == address)
+				return &c->endpoint[a->first_endpoint + e];
+	}
+	return NULL;
+}
+
+static int judge_data(const struct ur_guard *g, const struct ur_pdu *pdu,
+		      struct ur_verdict *v)
+{
+	u8 address = (u8)(pdu->ep | (pdu->direction == UR_DIR_IN ? 0x80u : 0));
+	const struct ur_endpoint *e = endpoint_of(g, address);
+	bool has_packets = ur_pdu_iso_packets(pdu) > 0;
+
+	if (!e)
+		return ur_deny(v, UR_REASON_ENDPOINT, "endpoint address",
+			       "one of the configuration", address,
+			       g->is_configured ? g->selected.value : 0);
+	if (e->type == UR_TRANSFER_CONTROL)
+		return ur_deny(v, UR_REASON_TYPE, "endpoint type", "not",
+			       e->type, UR_TRANSFER_CONTROL);
+	if (has_packets != (e->type == UR_TRANSFER_ISO))
+		return ur_deny(v, UR_REASON_TYPE, "number_of_packets",
+			       "as the endpoint's type", pdu->packets, e->type);
+	return 0;
+}
+
+static int judge_setup(const struct ur_control *c, const struct ur_pdu *pdu,
+		       struct ur_verdict *v)
+{
+	if (pdu->length != c->length)
+		return ur_deny(v, UR_REASON_CONTROL_LENGTH, "wLength", "exactly",
+			       c->length, pdu->length);
+	/* Without data Linux takes the direction from either. */
+	if (c->length > 0 && c->is_in != (pdu->direction == UR_DIR_IN))
+		return ur_deny(v, UR_REASON_CONTROL_DIRECTION, "direction",
+			       "exactly", pdu->direction, c->is_in);
+	if (!ur_control_is_known(c))
+		return ur_deny(v, UR_REASON_CONTROL_REQUEST, "bRequest",
+			       "one that may pass, of kind", c->request,
+			       c->kind);
+	return 0;
+}
+
+static int judge_interface(const struct ur_guard *g, const struct ur_control *c,
+			   struct ur_verdict *v)
+{
+	u8 interface = (u8)c->index;
+
+	/* The high byte of wIndex is zero or a class's own (audio). */
+	if (c->kind != UR_CONTROL_VENDOR && !current(g, interface) &&
+	    !ur_control_is(c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE))
+		return ur_deny(v, UR_REASON_INTERFACE, "interface",
+			       "one of the configuration", interface,
+			       g->is_configured ? g->selected.value : 0);
+	if (ur_control_is(c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE) &&
+	    (c->index > 0xff || c->value > 0xff ||
+	     !ur_alternate_find(&g->selected, interface, (u8)c->value)))
+		return ur_deny(v, UR_REASON_INTERFACE, "alternate setting",
+			       "one of interface", c->value, c->index);
+	return 0;
+}
+
+static int judge_recipient(const struct ur_guard *g, const struct ur_control *c,
+			   struct ur_verdict *v)
+{
+	u8 address = (u8)c->index;
+
+	if (c->recipient == UR_CONTROL_INTERFACE)
+		return judge_interface(g, c, v);
+	if (c->recipient != UR_CONTROL_ENDPOINT ||
+	    c->kind == UR_CONTROL_VENDOR || (address & 0x0f) == 0)
+		return 0;
+	if (!endpoint_of(g, address))
+		return ur_deny(v, UR_REASON_ENDPOINT, "endpoint address",
+			       "one of the configuration", address,
+			       g->selected.value);
+	return 0;
+}
+
+static u32 changes_of(const struct ur_guard *g, const struct ur_control *c)
+{
+	const struct ur_alternate *a = NULL;
+
+	if (c->recipient == UR_CONTROL_INTERFACE)
+		a = current(g, (u8)c->index);
+	return ur_control_changes(c, a ? a->interface_class : 0,
+				  a ? a->interface_subclass : 0);
+}
+
+static int judge_changes(const struct ur_guard *g, const struct ur_control *c,
+			 struct ur_verdict *v)
+{
+	u32 changes = changes_of(g, c);
+
+	if (changes == UR_CHANGE_CONFIGURATION &&
+	    (g->first_configuration == 0 || c->value == g->first_configuration))
+		changes = 0;
+	if ((changes & g->decision.denied_changes) != 0)
+		return ur_deny(v, UR_REASON_POLICY_CHANGE, "change",
+			       "none of those denied,", changes,
+			       g->decision.denied_changes);
+	return 0;
+}
+
+/* Everything but the selection of the first configuration comes here. */
+static int judge_approved(const struct ur_guard *g, const struct ur_control *c,
+			  struct ur_verdict *v)
+{
+	int error = 0;
+
+	if (!g->is_configured && !ur_control_is_early(c))
+		return ur_deny(v, UR_REASON_CONTROL_REQUEST, "bRequest",
+			       "not before a configuration is selected",
+			       c->request, 0);
+	if (g->is_configured)
+		error = judge_recipient(g, c, v);
+	return error ? error : judge_changes(g, c, v);
+}
+
+static int judge_control(const struct ur_guard *g, const struct ur_pdu *pdu,
+			 struct ur_verdict *v)
+{
+	struct ur_control c = ur_control_read(pdu->setup);
+	int error = judge_setup(&c, pdu, v);
+
+	if (error)
+		return error;
+	if (!ur_control_is_early(&c) && g->state != UR_GUARD_APPROVED)
+		return ur_deny(v, UR_REASON_CONTROL_REQUEST, "bRequest",
+			       "not before the device is approved", c.request,
+			       0);
+	if (g->state == UR_GUARD_APPROVED)
+		return judge_approved(g, &c, v);
+	return 0;
+}
+
+static int judge_request(const struct ur_guard *g, const struct ur_pdu *pdu,
+			 struct ur_verdict *v)
+{
+	u32 devid = ur_op_devid(&g->device);
+
+	if (g->state != UR_GUARD_IMPORTED && g->state != UR_GUARD_APPROVED)
+		return in_state(g, UR_GUARD_IMPORTED, v);
+	if (pdu->devid != devid)
+		return ur_deny(v, UR_REASON_DEVID, "devid", "exactly",
+			       pdu->devid, devid);
+	if (ur_session_may_open(&g->session, pdu, v))
+		return UR_PEER_BROKEN;
+	if (pdu->command == UR_CMD_UNLINK)
+		return 0;
+	return pdu->ep == 0 ? judge_control(g, pdu, v) : judge_data(g, pdu, v);
+}
+
+/* The descriptors must be approved, and have the configuration. */
+static int admit_configuration(struct ur_guard *g, const struct ur_pdu *pdu,
+			       struct ur_verdict *v)
+{
+	struct ur_control c = ur_control_read(pdu->setup);
+
+	if (pdu->command != UR_CMD_SUBMIT || pdu->ep != 0 ||
+	    !ur_control_is(&c, UR_SET_CONFIGURATION, UR_CONTROL_DEVICE))
+		return 0;
+	if (g->state == UR_GUARD_IMPORTED && c.value != 0) {
+		if (ur_approve_descriptors(g, v))
+			return UR_PEER_BROKEN;
+		g->state = UR_GUARD_APPROVED;
+	}
+	if (c.value != 0 && !ur_approve_find(g, c.value))
+		return ur_deny(v, UR_REASON_CONFIGURATION,
+			       "bConfigurationValue", "one of the device's",
+			       c.value, g->selected.value);
+	return 0;
+}
+
+static int pass_request(struct ur_guard *g, const struct ur_pdu *pdu,
+			struct ur_reader *iso, struct ur_verdict *v)
+{
+	int error = judge_request(g, pdu, v);
+
+	if (!error)
+		error = admit_configuration(g, pdu, v);
+	return error ? error : ur_session_open(&g->session, pdu, iso, v);
+}
+
+/* ---- answers -------------------------------------------------------------- */
+
+static void forget_configuration(struct ur_guard *g)
+{
+	g->is_configured = false;
+	g->selected.value = 0;
+}
+
+static void configured(struct ur_guard *g, const struct ur_control *c, bool ok)
+{
+	forget_configuration(g);
+	if (!ok || c->value == 0 || !ur_approve_find(g, c->value))
+		return;
+	g->selected = g->scratch;
+	g->is_configured = true;
+	ur_zero(g->alternate, sizeof(g->alternate));
+	if (g->first_configuration == 0)
+		g->first_configuration = g->selected.value;
+}
+
+static int described(struct ur_guard *g, const struct ur_control *c,
+		     const u8 *data, u32 bytes, struct ur_verdict *v)
+{
+	struct ur_pin_key key = { c->recipient, (u8)(c->value >> 8),
+				  (u8)c->value, c->index };
+
+	if (ur_pin(&g->pins, &key, data, bytes, c->length, &g->scratch, v))
+		return UR_PEER_BROKEN;
+	return key.type == UR_DESCRIPTOR_DEVICE ? ur_approve_device(g, v) : 0;
+}
+
+/* A control request came to its end: with an answer, or unlinked. */
+static int finish_control(struct ur_guard *g, const struct ur_record *request,
+			  bool ok, bool unlinked, const u8 *data, u32 bytes,
+			  struct ur_verdict *v)
+{
+	struct ur_control c = ur_control_read(request->setup);
+	u8 interface = (u8)c.index % UR_INTERFACES_MAX;
+
+	if (ur_control_is(&c, UR_SET_CONFIGURATION, UR_CONTROL_DEVICE))
+		configured(g, &c, ok && !unlinked);
+	else if (ur_control_is(&c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE) &&
+		 unlinked)
+		g->alternate[interface] = UR_ALTERNATE_UNKNOWN;
+	else if (ur_control_is(&c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE) && ok)
+		g->alternate[interface] = (u8)c.value;
+	else if (c.is_in && c.kind == UR_CONTROL_STANDARD &&
+		 c.request == UR_GET_DESCRIPTOR)
+		return described(g, &c, data, bytes, v);
+	return 0;
+}
+
+static bool is_control(const struct ur_record *record)
+{
+	return record->command == UR_CMD_SUBMIT && record->ep == 0;
+}
+
+static int pass_answer(struct ur_guard *g, const struct ur_pdu *pdu,
+		       const u8 *data, u32 bytes, struct ur_reader *iso,
+		       struct ur_verdict *v)
+{
+	struct ur_record settled = { 0 }, victim = { 0 };
+	int error = ur_session_settle(&g->session, pdu, iso, &settled, &victim,
+				      v);
+
+	if (!error && is_control(&settled))
+		error = finish_control(g, &settled, pdu->status == 0, false,
+				       data, bytes, v);
+	if (!error && is_control(&victim))
+		error = finish_control(g, &victim, false, true, NULL, 0, v);
+	return error;
+}
+
+int ur_guard_header(struct ur_guard *g, enum ur_travel travel,
+		    const struct ur_pdu *pdu, struct ur_request *request)
+{
+	const struct ur_record *record;
+	struct ur_verdict v = { 0 };
+
+	if (g->state == UR_GUARD_SEVERED)
+		return sever(g, &v);
+	if (travel == UR_TO_DEVICE) {
+		*request = ur_pdu_request(pdu);
+		return judge_request(g, pdu, &v) ? sever(g, &v) : 0;
+	}
+	record = ur_session_answered(&g->session, pdu, &v);
+	if (!record)
+		return sever(g, &v);
+	*request = record->request;
+	return 0;
+}
+
+int ur_guard_message(struct ur_guard *g, enum ur_travel travel,
+		     const struct ur_pdu *pdu, const u8 *data, u32 data_bytes,
+		     struct ur_reader *iso)
+{
+	struct ur_verdict v = { 0 };
+	int error;
+
+	if (g->state == UR_GUARD_SEVERED)
+		return sever(g, &v);
+	if (travel == UR_TO_DEVICE)
+		error = pass_request(g, pdu, iso, &v);
+	else
+		error = pass_answer(g, pdu, data, data_bytes, iso, &v);
+	return conclude(g, travel, error, &v);
+}

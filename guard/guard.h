@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * One route: one device, one client, and everything that was said between them.
+ *
+ *     client --- OP_REQ_IMPORT ---> | guard | ---> device side
+ *            <-- OP_REP_IMPORT ---- |       |      policy, by what the import says
+ *            --- CMD ep 0 --------> |       |      early requests: read descriptors
+ *            <-- RET -------------- |       |      pinned as they pass
+ *            --- SET_CONFIGURATION> |       |      policy again, by the descriptors
+ *            --- CMD any ep ------> |       |      judged by the configuration and
+ *            <-- RET -------------- |       |      the alternates now selected
+ *
+ * Promise. A message passes only if it was whole when it was judged and nothing
+ *   here refused it. The first refusal ends the route: every later call refuses,
+ *   in both directions.
+ * Selected means answered: a configuration or an alternate setting counts from
+ *   the device's answer with status 0. An unlinked or failed SET_CONFIGURATION
+ *   leaves no configuration, an unlinked SET_INTERFACE no alternate: what the
+ *   device did is not known then, so the client has to say it again.
+ * "deny=set-configuration" lets the first configuration be selected, and again the
+ *   same one (a reset needs it), but no other.
+ * Not judged: transfer_flags, interval, start_frame (Linux's usbip-host masks or
+ *   clamps them), the content of data, and class requests beyond their interface.
+ * Threads. One route, one thread.
+ * Memory. Fixed, the caller's; some 150 KiB. The policy outlives it.
+ * Trust. Neither side. The policy table is our own, checked when it was loaded.
+ */
+#ifndef UR_GUARD_H
+#define UR_GUARD_H
+
+#include "control.h"
+#include "op.h"
+#include "pin.h"
+#include "policy.h"
+#include "session.h"
+
+/* Interface types of all configurations together, alternates one by one. */
+#define UR_GUARD_INTERFACES_MAX 256u
+#define UR_GUARD_CLIENT_BYTES 32u
+
+enum ur_guard_state {
+	UR_GUARD_STARTED,	/* nobody asked yet */
+	UR_GUARD_ASKED,		/* OP_REQ_IMPORT passed */
+	UR_GUARD_IMPORTED,	/* a device: descriptors may be read */
+	UR_GUARD_APPROVED,	/* its descriptors were approved by policy */
+	UR_GUARD_DECLINED,	/* the device side gave none; nothing follows */
+	UR_GUARD_SEVERED,	/* see verdict */
+};
+
+#define UR_ALTERNATE_UNKNOWN 0xffu
+
+struct ur_guard {
+	enum ur_guard_state state;
+	const struct ur_policy *policy;
+	char client[UR_GUARD_CLIENT_BYTES];
+	struct ur_op_busid busid;	/* asked for */
+	struct ur_op_device device;	/* what the import said */
+	struct ur_policy_decision decision;	/* the last one */
+	u8 first_configuration;		/* 0: none was selected yet */
+	bool is_configured;
+	struct ur_configuration selected;	/* if is_configured */
+	u8 alternate[UR_INTERFACES_MAX];	/* by interface number */
+	struct ur_configuration scratch;
+	struct ur_interface_type interface[UR_GUARD_INTERFACES_MAX];
+	char name[UR_STRING_TEXT_BYTES];
+	char serial[UR_STRING_TEXT_BYTES];
+	struct ur_pins pins;
+	struct ur_session session;
+
+	/* For the owner to read. */
+	struct ur_verdict verdict;
+	u64 passed[2];			/* messages, by enum ur_travel */
+	u32 refused[UR_REASONS];	/* refusals, later ones included */
+};
+
+/*
+ * A new route for the client `client` (a name of at most 31 bytes). `policy` is
+ * loaded. UR_BUG_INVALID: the name is empty or too long.
+ */
+int ur_guard_init(struct ur_guard *g, const struct ur_policy *policy,
+		  const char *client) ur_must_check;
+
+/* End it for a reason found elsewhere (framing): returns UR_PEER_BROKEN. */
+int ur_guard_sever(struct ur_guard *g, enum ur_reason reason,
+		   const struct ur_refusal *why);
+
+/* The whole OP_REQ_IMPORT passes? */
+int ur_guard_ask(struct ur_guard *g, const struct ur_op_header *header,
+		 const struct ur_op_busid *busid) ur_must_check;
+
+/* The whole OP_REP_IMPORT passes? `device` is read only if the status is 0. */
+int ur_guard_import(struct ur_guard *g, const struct ur_op_header *header,
+		    const struct ur_op_device *device) ur_must_check;
+
+/*
+ * May a message with this header go on? `request` becomes what the framer admits
+ * it by. Changes nothing but a refusal: the message is judged again when whole.
+ */
+int ur_guard_header(struct ur_guard *g, enum ur_travel travel,
+		    const struct ur_pdu *pdu,
+		    struct ur_request *request) ur_must_check;
+
+/*
+ * The whole message passes? `data` are its `data_bytes` bytes of data, `iso` a
+ * cursor over its packet descriptors, which the framer has checked.
+ */
+int ur_guard_message(struct ur_guard *g, enum ur_travel travel,
+		     const struct ur_pdu *pdu, const u8 *data, u32 data_bytes,
+		     struct ur_reader *iso) ur_must_check;
+
+#endif

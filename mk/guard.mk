@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# guard/ and relay/: who may pass, and the way through. GUARD_SRC and RELAY_SRC are for
+# whoever links them, with wire/ and ring/.
+
+GUARD_SRC := $(sort $(wildcard guard/*.c))
+RELAY_SRC := $(sort $(wildcard relay/*.c))
+GUARD_INC := -Ienv -Ienv/user -Iwire -Iguard
+RELAY_INC := $(GUARD_INC) -Iring -Irelay
+
+GUARD_DIR := $(BUILD_DIR)/tests/guard
+GUARD_OBJ := $(patsubst %.c,$(GUARD_DIR)/%.o,$(GUARD_SRC) $(sort $(wildcard wire/*.c)))
+RELAY_OBJ := $(patsubst %.c,$(GUARD_DIR)/%.o,$(RELAY_SRC) $(sort $(wildcard ring/*.c)))
+GUARD_TEST_INC := $(RELAY_INC) -Icli -Itests/unit -Itests/attacks
+
+$(GUARD_DIR)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(SAN) $(DEPFLAGS) $(RELAY_INC) -c -o $@ $<
+
+$(GUARD_DIR)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(UR_CFLAGS) $(SAN) $(DEPFLAGS) $(GUARD_TEST_INC) -c -o $@ $<
+
+GUARD_TESTS := $(patsubst %,$(BUILD_DIR)/tests/unit-guard-%,descriptor session state policy)
+$(BUILD_DIR)/tests/unit-guard-policy: $(GUARD_DIR)/cli/compile.o
+$(GUARD_DIR)/cli/compile.o: cli/compile.c
+	@mkdir -p $(@D)
+	$(CC) $(UR_CFLAGS) -D_GNU_SOURCE $(SAN) $(DEPFLAGS) $(GUARD_INC) -c -o $@ $<
+
+$(GUARD_TESTS): $(BUILD_DIR)/tests/unit-guard-%: $(GUARD_DIR)/tests/unit/guard_%.o $(GUARD_OBJ)
+	$(CC) $(UR_CFLAGS) $(SAN) -o $@ $^ -lcmocka
+
+SUITES += unit-guard
+suite-unit-guard = $(call EACH_TEST,$(GUARD_TESTS))
+suite-unit-guard.deps = $(GUARD_TESTS)
+
+$(BUILD_DIR)/tests/loop-relay: $(GUARD_DIR)/tests/loop/relay.o $(GUARD_OBJ) $(RELAY_OBJ)
+	$(CC) $(UR_CFLAGS) $(SAN) -o $@ $^ -lcmocka
+
+SUITES += loop-relay
+suite-loop-relay = $(BUILD_DIR)/tests/loop-relay
+suite-loop-relay.deps = $(BUILD_DIR)/tests/loop-relay
+
+# Each attack is a file: tests/attacks/play.c.
+ATTACKS := $(BUILD_DIR)/tests/attacks
+$(ATTACKS): $(GUARD_DIR)/tests/attacks/play.o $(GUARD_OBJ)
+	$(CC) $(UR_CFLAGS) $(SAN) -o $@ $^
+
+SUITES += attacks
+suite-attacks = $(ATTACKS) tests/attacks/files/*.txt
+suite-attacks.deps = $(ATTACKS)
+
+# What the stock tools said must pass; and the same, changed at random, must not hurt.
+STOCK := tests/vectors/stock-usbip.pcap
+
+$(BUILD_DIR)/tests/unit-guard-capture: $(GUARD_DIR)/tests/unit/guard_capture.o $(GUARD_OBJ)
+	$(CC) $(UR_CFLAGS) $(SAN) -o $@ $^ -lpcap
+
+SUITES += unit-guard-capture
+suite-unit-guard-capture = $(BUILD_DIR)/tests/unit-guard-capture $(STOCK)
+suite-unit-guard-capture.deps = $(BUILD_DIR)/tests/unit-guard-capture
+
+$(BUILD_DIR)/tests/guard-fuzz: $(GUARD_DIR)/tests/attacks/fuzz.o $(GUARD_OBJ)
+	$(CC) $(UR_CFLAGS) $(SAN) -o $@ $^ -lpcap
+
+GUARD_FUZZ_SECONDS ?= 5
+SUITES += guard-fuzz
+suite-guard-fuzz = $(BUILD_DIR)/tests/guard-fuzz $(STOCK) $(GUARD_FUZZ_SECONDS)
+suite-guard-fuzz.deps = $(BUILD_DIR)/tests/guard-fuzz
+
+# The rule language, by the tests' build of the command: mk/cli.mk.
+SUITES += policy
+suite-policy = python3 tests/cli/policy.py $(BUILD_DIR)/tests/usbroute-asan
+suite-policy.deps = $(BUILD_DIR)/tests/usbroute-asan
+
+## make attacks      play every attack of tests/attacks/files through the guard
+attacks: $(ATTACKS)
+	@$(ATTACKS) tests/attacks/files/*.txt
+
+.PHONY: attacks
+
+-include $(wildcard $(GUARD_DIR)/*/*.d $(GUARD_DIR)/tests/*/*.d)

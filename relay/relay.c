@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
+/*
+ * Each direction is in one of two states: it takes bytes into the gate, or it has a
+ * message that passed and puts it into the other ring. A step does one of the two.
+ */
+#include "relay.h"
+
+/* What one step came to. */
+enum step {
+	MOVED,
+	WAITS,		/* for the sender's bytes or the receiver's room */
+	ENDS,		/* the sender will send no more */
+	BREAKS,
+	REFUSED,
+};
+
+int ur_route_init(struct ur_route *route, struct ur_relay_end client,
+		  struct ur_relay_end device, const struct ur_policy *policy,
+		  const char *client_name, const struct ur_limits *limits,
+		  u8 *const buffers[2], u32 room)
+{
+	int error = ur_guard_init(&route->guard, policy, client_name);
+	u32 i;
+
+	route->state = UR_ROUTE_OPEN;
+	route->end[UR_TO_DEVICE] = client;
+	route->end[UR_TO_CLIENT] = device;
+	for (i = 0; i < 2; i++) {
+		route->has_ended[i] = false;
+		route->sent[i] = 0;
+		if (!error)
+			error = ur_gate_init(&route->gate[i], (enum ur_travel)i,
+					     &route->guard, limits, buffers[i],
+					     room);
+	}
+	return error;
+}
+
+static void finish(struct ur_route *route, enum ur_route_state state)
+{
+	bool abort = state != UR_ROUTE_ENDED;
+	u32 i;
+
+	if (route->state != UR_ROUTE_OPEN)
+		return;
+	route->state = state;
+	for (i = 0; i < 2; i++)
+		ur_channel_close(route->end[i].link, route->end[i].ticket,
+				 abort);
+}
+
+void ur_route_close(struct ur_route *route)
+{
+	finish(route, UR_ROUTE_BROKEN);
+}
+
+static enum step step_of_error(int error)
+{
+	return error == UR_TRY_AGAIN ? WAITS : BREAKS;
+}
+
+/* Some of the message that passed, into the receiver's ring. */
+static enum step put(struct ur_route *route, enum ur_travel travel, u32 *bytes)
+{
+	struct ur_relay_end *to = &route->end[!travel];
+	struct ur_gate *gate = &route->gate[travel];
+	const u8 *from = gate->message + route->sent[travel];
+	struct ur_span spans[2];
+	int n = ur_channel_room(to->link, to->ticket,
+				gate->bytes - route->sent[travel], spans);
+
+	if (n <= 0)
+		return step_of_error(n);
+	ur_copy(spans[0].at, from, spans[0].bytes);
+	if (spans[1].bytes > 0)
+		ur_copy(spans[1].at, from + spans[0].bytes, spans[1].bytes);
+	if (ur_channel_publish(to->link, to->ticket, (u32)n))
+		return BREAKS;
+	route->sent[travel] += (u32)n;
+	*bytes = (u32)n;
+	if (route->sent[travel] == gate->bytes) {
+		route->sent[travel] = 0;
+		ur_gate_next(gate);
+	}
+	return MOVED;
+}
+
+/* Some of the next message, out of the sender's ring. */
+static enum step take(struct ur_route *route, enum ur_travel travel, u32 *bytes)
+{
+	struct ur_relay_end *from = &route->end[travel];
+	struct ur_gate *gate = &route->gate[travel];
+	struct ur_peer_span spans[2];
+	u8 *at;
+	u32 room = ur_gate_room(gate, &at);
+	/* Without room it still wants to know of the end: one byte is not taken. */
+	int n = ur_channel_data(from->link, from->ticket, room ? room : 1,
+				spans);
+
+	if (n == 0)
+		return ur_gate_is_between(gate) ? ENDS : BREAKS;
+	if (n < 0)
+		return step_of_error(n);
+	if (room == 0)
+		return WAITS;
+	ur_copy(at, spans[0].at, spans[0].bytes);
+	if (spans[1].bytes > 0)
+		ur_copy(at + spans[0].bytes, spans[1].at, spans[1].bytes);
+	if (ur_channel_release(from->link, from->ticket, (u32)n))
+		return BREAKS;
+	*bytes = (u32)n;
+	return ur_gate_fill(gate, (u32)n) < 0 ? REFUSED : MOVED;
+}
+
+static enum step step(struct ur_route *route, enum ur_travel travel, u32 *bytes)
+{
+	if (route->gate[travel].is_ready)
+		return put(route, travel, bytes);
+	if (route->has_ended[travel])
+		return WAITS;
+	return take(route, travel, bytes);
+}
+
+static void end_direction(struct ur_route *route, enum ur_travel travel)
+{
+	struct ur_relay_end *to = &route->end[!travel];
+
+	route->has_ended[travel] = true;
+	/* After a declined import nothing follows in either direction. */
+	if (route->has_ended[!travel] ||
+	    route->guard.state == UR_GUARD_DECLINED)
+		finish(route, UR_ROUTE_ENDED);
+	else if (ur_channel_shut(to->link, to->ticket))
+		finish(route, UR_ROUTE_BROKEN);
+}
+
+static bool pump(struct ur_route *route, enum ur_travel travel)
+{
+	u64 begun = route->guard.passed[travel];
+	u32 steps, part, bytes = 0;
+
+	for (steps = 0; steps < UR_RELAY_STEPS; steps++) {
+		part = 0;
+		switch (step(route, travel, &part)) {
+		case MOVED:
+			break;
+		case WAITS:
+			return steps > 0;
+		case ENDS:
+			end_direction(route, travel);
+			return true;
+		case BREAKS:
+			finish(route, UR_ROUTE_BROKEN);
+			return true;
+		case REFUSED:
+			finish(route, UR_ROUTE_REFUSED);
+			return true;
+		}
+		bytes += part;
+		if (bytes >= UR_RELAY_BYTES ||
+		    (route->guard.passed[travel] - begun >= UR_RELAY_MESSAGES &&
+		     !route->gate[travel].is_ready))
+			break;
+	}
+	return true;
+}
+
+static bool turn(struct ur_route *route)
+{
+	bool moved = false;
+	u32 i;
+
+	for (i = 0; i < 2 && route->state == UR_ROUTE_OPEN; i++)
+		moved |= pump(route, (enum ur_travel)i);
+	return moved;
+}
+
+bool ur_relay_turn(struct ur_relay *relay)
+{
+	bool moved = false;
+	u32 i;
+
+	for (i = 0; i < relay->count; i++)
+		moved |= turn(relay->routes[(relay->first + i) % relay->count]);
+	if (relay->count > 0)
+		relay->first = (relay->first + 1) % relay->count;
+	return moved;
+}
+
+static u32 low_of(const struct ur_relay_end *end, u32 want)
+{
+	u32 half = end->link->geometry.ring_bytes / 2;
+
+	if (want == 0)
+		return 1;
+	return want < half ? want : half;
+}
+
+static bool arm(struct ur_route *route, enum ur_travel travel)
+{
+	struct ur_relay_end *from = &route->end[travel];
+	struct ur_relay_end *to = &route->end[!travel];
+	struct ur_gate *gate = &route->gate[travel];
+	u32 left = gate->bytes - route->sent[travel];
+	u8 *at;
+	u32 room;
+
+	if (gate->is_ready)
+		return ur_channel_arm_room(to->link, to->ticket,
+					   low_of(to, left)) == UR_TRY_AGAIN;
+	room = ur_gate_room(gate, &at);
+	/* What the other direction waits for will wake us. */
+	if (route->has_ended[travel] || room == 0)
+		return true;
+	return ur_channel_arm_data(from->link, from->ticket,
+				   low_of(from, room)) == UR_TRY_AGAIN;
+}
+
+bool ur_relay_arm(struct ur_relay *relay)
+{
+	bool may_sleep = true;
+	u32 i;
+
+	for (i = 0; i < relay->count; i++) {
+		struct ur_route *route = relay->routes[i];
+
+		if (route->state != UR_ROUTE_OPEN)
+			continue;
+		may_sleep &= arm(route, UR_TO_DEVICE);
+		may_sleep &= arm(route, UR_TO_CLIENT);
+	}
+	return may_sleep;
+}

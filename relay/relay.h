@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
+/*
+ * The way through the guard: link -> gate -> link, one bounded turn at a time.
+ *
+ *     client VM == link 0 == | relay: gate[0] -> |  == link 1 == device VM
+ *                            |        <- gate[1] |
+ *
+ * Promise. A turn moves at most UR_RELAY_MESSAGES messages and UR_RELAY_BYTES
+ *   bytes a route and direction, in at most UR_RELAY_STEPS steps, whatever the
+ *   ends do. A message is copied out of the sender's ring whole before it is
+ *   judged, and only what passed is copied into the receiver's. A receiver that is
+ *   slow stops its own route: the next message is not taken before this one went.
+ *   A refusal resets both channels.
+ * Roles. The owner has both links, looks at them, makes or accepts the channels, and
+ *   rings where ur_link_take_bell() says so after each turn.
+ * Threads. One thread for a relay, its routes and every link they use.
+ * Memory. The caller's: a route, and two buffers for its gates.
+ * Trust. Neither end; see channel.h for what their words can do, gate.h for bytes.
+ */
+#ifndef UR_RELAY_H
+#define UR_RELAY_H
+
+#include "channel.h"
+#include "gate.h"
+
+#define UR_RELAY_MESSAGES 64u
+#define UR_RELAY_BYTES (1u << 20)
+#define UR_RELAY_STEPS 512u
+
+/* One end of a route: an open channel of a link. */
+struct ur_relay_end {
+	struct ur_link *link;
+	struct ur_ticket ticket;
+};
+
+enum ur_route_state {
+	UR_ROUTE_OPEN,
+	UR_ROUTE_ENDED,		/* both ends closed in order */
+	UR_ROUTE_REFUSED,	/* the guard severed it: guard.verdict */
+	UR_ROUTE_BROKEN,	/* an end went away, or in the middle of a message */
+};
+
+struct ur_route {
+	enum ur_route_state state;
+	struct ur_relay_end end[2];	/* by enum ur_travel: whence it comes */
+	bool has_ended[2];		/* no more comes from there */
+	u32 sent[2];			/* of the message that is ready */
+	struct ur_guard guard;
+	struct ur_gate gate[2];
+};
+
+struct ur_relay {
+	struct ur_route **routes;
+	u32 count;
+	u32 first;		/* whose turn begins */
+};
+
+/*
+ * A route from the client's channel to the device's, both open. The buffers are
+ * for one message of `limits` in each direction: UR_GATE_BYTES(). UR_BUG_INVALID:
+ * as ur_guard_init() and ur_gate_init().
+ */
+int ur_route_init(struct ur_route *route, struct ur_relay_end client,
+		  struct ur_relay_end device, const struct ur_policy *policy,
+		  const char *client_name, const struct ur_limits *limits,
+		  u8 *const buffers[2], u32 room) ur_must_check;
+
+/*
+ * One turn for each route, another one first each time. Whether anything moved: if
+ * so, look and turn again before sleeping.
+ */
+bool ur_relay_turn(struct ur_relay *relay) ur_must_check;
+
+/*
+ * About to sleep: ask every open route's ends for a doorbell. Whether the owner may
+ * sleep; if not, turn again.
+ */
+bool ur_relay_arm(struct ur_relay *relay) ur_must_check;
+
+/* End a route now, both channels reset. No effect on one that is over. */
+void ur_route_close(struct ur_route *route);
+
+#endif

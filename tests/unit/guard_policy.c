@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Policy in the guard: damaged tables, and what rules do to a route. Tables are made
+ * by the command's own compiler from the text in each row.
+ */
+#include "compile.h"
+#include "route.h"
+#include "wire_test.h"
+
+static struct route R;
+
+static u8 *compile(const char *text, size_t *bytes)
+{
+	static u8 table[UR_COMPILE_BYTES];
+	struct ur_compile_error error;
+	int n = ur_compile(text, table, &error);
+
+	if (n < 0)
+		row_fails("%s: %u:%u: %s", text, error.line, error.column,
+			  error.text);
+	*bytes = n < 0 ? 0 : (size_t)n;
+	return exact(table, *bytes);
+}
+
+static const char RICH[] =
+	"allow id one-of { 46f4:* 1234:0001 } name \"ab\" via-port \"1-1\"\n"
+	"block with-interface none-of { 08:06:50 03:*:* } serial \"xyz\"\n"
+	"reject label \"to=client1 deny=dfu,vendor\"\n";
+
+static void decide_anything(const struct ur_policy *p)
+{
+	const struct ur_interface_type types[] = { { 8, 6, 0x50 }, { 3, 1, 1 } };
+	struct ur_policy_device d = { 31, 0x46f4, 1, "ab", "xyz", "1-1",
+				      "client1", types, 2 };
+	struct ur_policy_decision got = ur_policy_decide(p, &d);
+
+	assert_in_range(got.target, UR_POLICY_ALLOW, UR_POLICY_REJECT);
+	assert_true(got.denied_changes <= UR_CHANGES_ALL);
+}
+
+/* Cut anywhere: refused. Any byte changed: refused, or a table all the same. */
+static void test_damaged(void **unused)
+{
+	static const u8 values[] = { 0, 1, 2, 7, 0x7f, 0x80, 0xff };
+	size_t bytes, i, v, loaded = 0;
+	u8 *table = compile(RICH, &bytes);
+	struct ur_policy policy;
+	struct ur_refusal why;
+
+	(void)unused;
+	assert_int_equal(ur_policy_load(&policy, table, bytes, &why), 0);
+	for (i = 0; i < bytes; i++) {
+		u8 *cut = exact(table, i);
+
+		row_is((int)i, "a table cut there", ur_policy_load(
+			&policy, cut, i, &why), UR_BUG_INVALID);
+		free(cut);
+	}
+	for (i = 0; i < bytes; i++)
+		for (v = 0; v < ROWS(values); v++) {
+			u8 was = table[i];
+
+			table[i] = values[v];
+			if (ur_policy_load(&policy, table, bytes, &why) == 0) {
+				decide_anything(&policy);
+				loaded++;
+			}
+			table[i] = was;
+		}
+	assert_true(loaded > 0);
+	free(table);
+}
+
+/* Offset in the table of RICH, value, the field that is refused. */
+static const struct {
+	int row;
+	size_t at;
+	u8 value;
+	const char *field;
+} damages[] = {
+	{ 1, 0, 0x54, "policy magic" },	   { 2, 5, 2, "policy version" },
+	{ 3, 6, 0xff, "policy rules" },	   { 4, 7, 4, "policy bytes" },
+	{ 5, 8, 0xff, "policy values" },   { 6, 11, 1, "policy padding" },
+	{ 7, 13, 1, "policy text" },	   { 8, 15, 0, "policy bytes" },
+	{ 9, 19, 0, "policy bytes" },	   { 10, 23, 1, "policy padding" },
+	{ 11, 24, 0, "policy target" },	   { 12, 24, 4, "policy target" },
+	{ 13, 25, 32, "policy changes" },  { 14, 28, 7, "policy operator" },
+	{ 15, 28, 0, "policy values" },	   { 16, 29, 1, "policy padding" },
+	{ 17, 31, 200, "policy value" },   { 18, 33, 200, "policy value" },
+	{ 19, 33, 0, "policy values" },	   { 20, 59, 255, "policy text" },
+	{ 21, 63, 1, "policy padding" },   { 22, 144 + 4, 4, "policy id" },
+	{ 23, 144 + 0, 1, NULL },	   { 24, 144 + 7, 1, "policy id" },
+};
+
+static void test_damages(void **unused)
+{
+	size_t bytes, i;
+	u8 *table = compile(RICH, &bytes);
+	struct ur_policy policy;
+
+	(void)unused;
+	for (i = 0; i < ROWS(damages); i++) {
+		u8 was = table[damages[i].at];
+		struct ur_refusal why = { "none", "", 0, 0 };
+		int error;
+
+		table[damages[i].at] = damages[i].value;
+		error = ur_policy_load(&policy, table, bytes, &why);
+		row_is(damages[i].row, "result", error,
+		       damages[i].field ? UR_BUG_INVALID : 0);
+		row_text(damages[i].row, "field", why.field,
+			 damages[i].field ? damages[i].field : "none");
+		table[damages[i].at] = was;
+	}
+	free(table);
+}
+
+/* ---- rules on a route ------------------------------------------------------ */
+
+enum until { IMPORT, CONFIGURED };
+
+static const struct {
+	int row;
+	const char *rules;
+	const char *client;
+	enum until until;	/* how far it has to come; refused at the next step */
+	bool is_refused;
+} decisions[] = {
+	{ 1, "allow", "c", CONFIGURED, false },
+	{ 2, "", "c", IMPORT, true },
+	{ 3, "block", "c", IMPORT, true },
+	{ 4, "reject id 46f4:*", "c", IMPORT, true },
+	{ 5, "allow id 46f4:0002", "c", IMPORT, true },
+	{ 6, "allow via-port \"1-2\"", "c", IMPORT, true },
+	{ 7, "allow via-port \"1-1\"", "c", CONFIGURED, false },
+	{ 8, "allow label \"to=a\"", "a", CONFIGURED, false },
+	{ 9, "allow label \"to=a\"", "b", IMPORT, true },
+	{ 10, "allow with-interface 08:*:*", "c", CONFIGURED, false },
+	{ 11, "allow with-interface 03:*:*", "c", CONFIGURED, true },
+	{ 12, "block with-interface one-of { 08:*:* }\nallow", "c", CONFIGURED,
+	  true },
+	{ 13, "block with-interface one-of { 03:*:* }\nallow", "c", CONFIGURED,
+	  false },
+	{ 14, "allow serial \"1\"", "c", CONFIGURED, true },
+	{ 15, "allow serial \"\"", "c", CONFIGURED, false },
+};
+
+static void test_decisions(void **unused)
+{
+	size_t i, bytes;
+
+	(void)unused;
+	for (i = 0; i < ROWS(decisions); i++) {
+		u8 *table = compile(decisions[i].rules, &bytes);
+		int error;
+
+		assert_int_equal(route_open(&R, table, bytes,
+					    decisions[i].client), 0);
+		error = decisions[i].until == IMPORT ?
+				route_import(&R, &TEST_DEVICES[0]) :
+				route_enumerate(&R, &TEST_DEVICES[0]);
+		row_is(decisions[i].row, "result", error,
+		       decisions[i].is_refused ? UR_PEER_BROKEN : 0);
+		row_is(decisions[i].row, "reason", R.guard.verdict.reason,
+		       decisions[i].is_refused ? UR_REASON_POLICY_DEVICE : 0);
+		row_is(decisions[i].row, "imported, at least",
+		       R.guard.passed[UR_TO_CLIENT] > 0,
+		       decisions[i].until == CONFIGURED);
+		free(table);
+	}
+}
+
+static const struct {
+	int row;
+	const char *deny;
+	u8 setup[8];
+	enum ur_reason reason;
+} changes[] = {
+	{ 1, "dfu", { 0, 9, 1, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
+	{ 2, "set-configuration", { 0, 9, 1, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
+	{ 3, "set-configuration", { 0, 9, 0, 0, 0, 0, 0, 0 },
+	  UR_REASON_POLICY_CHANGE },
+	{ 4, "dfu", { 0, 9, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
+	{ 5, "set-interface", { 1, 11, 1, 0, 1, 0, 0, 0 },
+	  UR_REASON_POLICY_CHANGE },
+	{ 6, "dfu", { 1, 11, 1, 0, 1, 0, 0, 0 }, UR_REASON_NONE },
+	{ 7, "feature", { 2, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_POLICY_CHANGE },
+	{ 8, "feature", { 0, 3, 1, 0, 0, 0, 0, 0 }, UR_REASON_POLICY_CHANGE },
+	{ 9, "vendor", { 2, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
+	{ 10, "vendor", { 0x40, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_POLICY_CHANGE },
+	{ 11, "vendor", { 0xc0, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
+	{ 12, "feature", { 0x40, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
+	{ 13, "dfu", { 0x21, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
+};
+
+static void test_changes(void **unused)
+{
+	char rules[64];
+	size_t i, bytes;
+
+	(void)unused;
+	for (i = 0; i < ROWS(changes); i++) {
+		u8 *table;
+
+		snprintf(rules, sizeof(rules), "allow label \"deny=%s\"",
+			 changes[i].deny);
+		table = compile(rules, &bytes);
+		assert_int_equal(route_open(&R, table, bytes, "c"), 0);
+		assert_int_equal(route_enumerate(&R, &TEST_DEVICES[1]), 0);
+		(void)route_control(&R, 5, changes[i].setup, NULL, 0);
+		row_text(changes[i].row, "reason",
+			 ur_reason_name(R.guard.verdict.reason),
+			 ur_reason_name(changes[i].reason));
+		free(table);
+	}
+}
+
+/* The kind of interface 0 is DFU: a download is a change, reading is not. */
+static void test_firmware(void **unused)
+{
+	u8 configuration[18] = { 9, 2, 18, 0, 1, 1, 0, 0x80, 50,
+				 9, 4, 0, 0, 0, 0xfe, 1, 1, 0 };
+	const struct test_device d = { "dfu", 0x46f4, 1, DISK_DEVICE,
+				       configuration, 18 };
+	const u8 download[8] = { 0x21, 1, 0, 0, 0, 0, 0, 0 };
+	const u8 status[8] = { 0xa1, 3, 0, 0, 0, 0, 0, 0 };
+	size_t bytes;
+	u8 *table = compile("allow label \"deny=dfu\"", &bytes);
+
+	(void)unused;
+	assert_int_equal(route_open(&R, table, bytes, "c"), 0);
+	assert_int_equal(route_enumerate(&R, &d), 0);
+	assert_int_equal(route_control(&R, 5, status, NULL, 0), 0);
+	assert_int_equal(route_control(&R, 6, download, NULL, 0),
+			 UR_PEER_BROKEN);
+	assert_int_equal(R.guard.verdict.reason, UR_REASON_POLICY_CHANGE);
+	free(table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_damages),
+		cmocka_unit_test(test_decisions),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_firmware),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}

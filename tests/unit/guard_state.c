@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What is selected, and that the end is the end: a configuration and an alternate
+ * setting count from their answer, and not when the device may have done anything.
+ */
+#include "route.h"
+#include "wire_test.h"
+
+static struct route R;
+static const struct test_device *const SOUND = &TEST_DEVICES[1];
+static const u8 SET_CONFIGURATION[8] = { 0, 9, 1, 0, 0, 0, 0, 0 };
+static const u8 SET_INTERFACE[8] = { 1, 11, 1, 0, 1, 0, 0, 0 };
+static const u8 SET_INTERFACE_0[8] = { 1, 11, 0, 0, 1, 0, 0, 0 };
+static const u8 UNCONFIGURE[8] = { 0, 9, 0, 0, 0, 0, 0, 0 };
+
+static int setup(void **unused)
+{
+	(void)unused;
+	assert_int_equal(route_open(&R, ALLOW_ALL, sizeof(ALLOW_ALL), "c"), 0);
+	assert_int_equal(route_enumerate(&R, SOUND), 0);
+	return 0;
+}
+
+static int ask(u32 seqnum, const u8 setup_packet[8])
+{
+	put_submit(&M, seqnum, 0, 0, 0, 0, setup_packet);
+	return route_passes(&R, UR_TO_DEVICE);
+}
+
+static int answer(u32 seqnum, u32 status)
+{
+	put_ret(&M, seqnum, status, 0, 0, 0);
+	return route_passes(&R, UR_TO_CLIENT);
+}
+
+static int unlink_it(u32 seqnum, u32 victim)
+{
+	int error;
+
+	put_unlink(&M, seqnum, victim);
+	error = route_passes(&R, UR_TO_DEVICE);
+	put_unlinked(&M, seqnum, (u32)-104);
+	return error ? error : route_passes(&R, UR_TO_CLIENT);
+}
+
+/* An isochronous request to the endpoint of alternate 1; the reason or NONE. */
+static enum ur_reason stream(void)
+{
+	put_submit(&M, 77, UR_DIR_IN, 1, 392, 1, NULL);
+	put32(&M, 0);
+	put32(&M, 392);
+	put_zeros(&M, 8);
+	(void)route_passes(&R, UR_TO_DEVICE);
+	return R.guard.verdict.reason;
+}
+
+static void test_answered(void **unused)
+{
+	(void)unused;
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(answer(1, 0), 0);
+	assert_int_equal(stream(), UR_REASON_NONE);
+}
+
+static void test_not_yet_answered(void **unused)
+{
+	(void)unused;
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(stream(), UR_REASON_ENDPOINT);
+}
+
+static void test_failed(void **unused)
+{
+	(void)unused;
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(answer(1, (u32)-32), 0);
+	assert_int_equal(stream(), UR_REASON_ENDPOINT);
+}
+
+static void test_unlinked(void **unused)
+{
+	(void)unused;
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(answer(1, 0), 0);
+	assert_int_equal(ask(2, SET_INTERFACE), 0);
+	assert_int_equal(unlink_it(3, 2), 0);
+	assert_int_equal(stream(), UR_REASON_ENDPOINT);
+}
+
+static void test_back_to_0(void **unused)
+{
+	(void)unused;
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(answer(1, 0), 0);
+	assert_int_equal(ask(2, SET_INTERFACE_0), 0);
+	assert_int_equal(answer(2, 0), 0);
+	assert_int_equal(stream(), UR_REASON_ENDPOINT);
+}
+
+/* Whatever ends the configuration ends the alternates with it. */
+static void test_configuration(void **unused)
+{
+	static const struct {
+		int row;
+		const u8 *setup_packet;
+		u32 status;
+		bool is_unlinked;
+		bool is_configured;
+	} rows[] = {
+		{ 1, SET_CONFIGURATION, 0, false, true },
+		{ 2, SET_CONFIGURATION, (u32)-32, false, false },
+		{ 3, SET_CONFIGURATION, 0, true, false },
+		{ 4, UNCONFIGURE, 0, false, false },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		(void)setup(unused);
+		assert_int_equal(ask(1, SET_INTERFACE), 0);
+		assert_int_equal(answer(1, 0), 0);
+		assert_int_equal(ask(2, rows[i].setup_packet), 0);
+		row_is(rows[i].row, "ends",
+		       rows[i].is_unlinked ? unlink_it(3, 2) :
+					     answer(2, rows[i].status), 0);
+		row_is(rows[i].row, "configured", R.guard.is_configured,
+		       rows[i].is_configured);
+		row_is(rows[i].row, "reason", stream(), UR_REASON_ENDPOINT);
+	}
+}
+
+static void test_severed(void **unused)
+{
+	struct ur_pdu pdu = { .command = UR_CMD_SUBMIT, .seqnum = 5,
+			      .devid = TEST_DEVID, .setup = { 0x80, 8, 0, 0, 0,
+							      0, 1, 0 },
+			      .length = 1, .direction = UR_DIR_IN };
+	const struct ur_pdu late = { .command = UR_RET_SUBMIT, .seqnum = 6 };
+	struct ur_request request;
+	struct ur_reader none;
+
+	(void)unused;
+	ur_reader_init(&none, NULL, 0);
+	assert_int_equal(ur_guard_header(&R.guard, UR_TO_DEVICE, &pdu,
+					 &request), 0);
+	assert_int_equal(ask(6, UNCONFIGURE), 0);
+	assert_int_equal(answer(99, 0), UR_PEER_BROKEN);
+	assert_int_equal(R.guard.refused[UR_REASON_SEQNUM_UNKNOWN], 1);
+	assert_int_equal(ur_guard_header(&R.guard, UR_TO_DEVICE, &pdu,
+					 &request), UR_PEER_BROKEN);
+	assert_int_equal(ur_guard_message(&R.guard, UR_TO_DEVICE, &pdu, NULL, 0,
+					  &none), UR_PEER_BROKEN);
+	assert_int_equal(ur_guard_message(&R.guard, UR_TO_CLIENT, &late, NULL, 0,
+					  &none), UR_PEER_BROKEN);
+	assert_int_equal(R.guard.refused[UR_REASON_SEQNUM_UNKNOWN], 4);
+	assert_int_equal(R.guard.session.outstanding, 1);
+}
+
+#define state_test(f) cmocka_unit_test_setup(f, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		state_test(test_answered), state_test(test_not_yet_answered),
+		state_test(test_failed), state_test(test_unlinked),
+		state_test(test_back_to_0), state_test(test_configuration),
+		state_test(test_severed),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("state", tests, NULL, NULL);
+}
