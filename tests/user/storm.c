@@ -94,6 +94,7 @@ static int storm_body(const struct duo *d)
 	struct ur_header_shm *own = mmap(NULL, REGION, PROT_READ | PROT_WRITE,
 					 MAP_SHARED, d->memory, 0);
 	struct ur_stream *s;
+	u8 end;
 
 	if (own == MAP_FAILED ||
 	    ur_file_link_connect(l, SERVICE, SOON_MS, &s) != 0)
@@ -104,7 +105,10 @@ static int storm_body(const struct duo *d)
 			ring(&own->bell, d->bells[0]);
 		else
 			compute();
-	return ur_stream_send(s, "x", 1, SOON_MS) != 1;
+	if (ur_stream_send(s, "x", 1, SOON_MS) != 1)
+		return 1;
+	/* Whoever exits takes back what was not read yet: wait for the end. */
+	return ur_stream_recv(s, &end, 1, SOON_MS) > 0;
 }
 
 static int sink_body(const struct duo *d)
