@@ -86,6 +86,13 @@ void ur_link_declare_down(void *outbox)
 	ur_fence(); /* before the survivor is rung */
 }
 
+bool ur_link_is_announced(const void *outbox)
+{
+	const struct ur_header_shm *header = outbox;
+
+	return ur_load_once(&header->epoch) != 0;
+}
+
 bool ur_link_peer_restarted(const struct ur_link *l)
 {
 	return ur_load_acquire(&l->peer->epoch) != l->peer_epoch;

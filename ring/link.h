@@ -115,4 +115,7 @@ bool ur_link_take_bell(struct ur_link *l) ur_must_check;
  */
 void ur_link_declare_down(void *outbox);
 
+/* For a supervisor: has the owner of this outbox announced itself? */
+bool ur_link_is_announced(const void *outbox) ur_must_check;
+
 #endif

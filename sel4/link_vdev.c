@@ -55,7 +55,7 @@ bool ur_link_vdev_init(struct ur_link_vdev *v)
 /* A guest whose driver has not announced itself looks when it does. */
 void ur_link_vdev_notified(struct ur_link_vdev *v)
 {
-	if (ur_load_once(&v->own->epoch))
+	if (ur_link_is_announced(v->own))
 		ur_guest_inject(v->guest);
 }
 

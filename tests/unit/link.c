@@ -345,7 +345,9 @@ static void declared_down_ends_channels(void **state)
 
 	(void)state;
 	pair_connect(&P, UR_END_A, T);
+	assert_true(ur_link_is_announced(P.box[0]));
 	ur_link_declare_down(P.box[0]);
+	assert_false(ur_link_is_announced(P.box[0]));
 	assert_int_equal(epoch_of(UR_END_A), 0);
 	assert_int_equal(ur_load_once(&P.box[0]->epoch_last), 1);
 	assert_true(ur_link_look(B));
