@@ -9,7 +9,8 @@
 #include <stdarg.h>
 #include <sys/time.h>
 
-UR_EXPORT int fcntl64(int fd, int command, ...);
+UR_EXPORT int fcntl64(int fd, int command, ...)
+	__attribute__((alias("fcntl")));
 
 /* ---- fcntl --------------------------------------------------------------- */
 
@@ -87,17 +88,6 @@ static int control(int fd, int command, long arg)
 }
 
 UR_EXPORT int fcntl(int fd, int command, ...)
-{
-	va_list args;
-	long arg;
-
-	va_start(args, command);
-	arg = va_arg(args, long);
-	va_end(args);
-	return control(fd, command, arg);
-}
-
-int fcntl64(int fd, int command, ...)
 {
 	va_list args;
 	long arg;

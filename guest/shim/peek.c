@@ -72,26 +72,31 @@ ssize_t ur_sock_peek(struct ur_sock *sock, void *data, size_t bytes, bool all,
 	return n;
 }
 
-u32 ur_sock_unread(struct ur_sock *s)
+/* As ur_stream_try(), for the whole ring. */
+static int try_all(struct ur_sock *s, enum ur_direction d)
 {
 	struct ur_file_link *l = s->link->link;
 	int n;
 
 	ur_wait_lock(l);
-	n = ur_stream_try(s->stream, UR_RECEIVING, l->ring_bytes);
+	n = ur_stream_try(s->stream, d, l->ring_bytes);
 	ur_wait_unlock(l);
+	return n;
+}
+
+u32 ur_sock_unread(struct ur_sock *s)
+{
+	int n = try_all(s, UR_RECEIVING);
+
 	return n > 0 ? (u32)n : 0;
 }
 
 u32 ur_sock_unsent(struct ur_sock *s)
 {
-	struct ur_file_link *l = s->link->link;
-	int n;
+	u32 ring = s->link->link->ring_bytes;
+	int n = try_all(s, UR_SENDING);
 
-	ur_wait_lock(l);
-	n = ur_stream_try(s->stream, UR_SENDING, l->ring_bytes);
-	ur_wait_unlock(l);
 	if (n == UR_TRY_AGAIN)
-		return l->ring_bytes;
-	return n > 0 ? l->ring_bytes - (u32)n : 0;
+		return ring;
+	return n > 0 ? ring - (u32)n : 0;
 }

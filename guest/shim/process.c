@@ -94,47 +94,51 @@ static char **words(const char *first, va_list args)
 	return list;
 }
 
+typedef int exec_fn(const char *what, char *const args[], char *const env[]);
+
+/* has_env: the environment stands behind the NULL. */
+static int exec_words(exec_fn *exec, const char *what, const char *first,
+		      va_list args, bool has_env)
+{
+	char **list = words(first, args);
+	int n;
+
+	if (!list)
+		return -1;
+	n = exec(what, list, has_env ? va_arg(args, char **) : environ);
+	free(list);
+	return n;
+}
+
 UR_EXPORT int execl(const char *path, const char *first, ...)
 {
 	va_list args;
-	char **list;
-	int n = -1;
+	int n;
 
 	va_start(args, first);
-	list = words(first, args);
-	if (list)
-		n = execve(path, list, environ);
+	n = exec_words(execve, path, first, args, false);
 	va_end(args);
-	free(list);
 	return n;
 }
 
 UR_EXPORT int execlp(const char *file, const char *first, ...)
 {
 	va_list args;
-	char **list;
-	int n = -1;
+	int n;
 
 	va_start(args, first);
-	list = words(first, args);
-	if (list)
-		n = execvpe(file, list, environ);
+	n = exec_words(execvpe, file, first, args, false);
 	va_end(args);
-	free(list);
 	return n;
 }
 
 UR_EXPORT int execle(const char *path, const char *first, ...)
 {
 	va_list args;
-	char **list;
-	int n = -1;
+	int n;
 
 	va_start(args, first);
-	list = words(first, args);
-	if (list) /* the environment stands behind the NULL */
-		n = execve(path, list, va_arg(args, char **));
+	n = exec_words(execve, path, first, args, true);
 	va_end(args);
-	free(list);
 	return n;
 }
