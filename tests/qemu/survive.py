@@ -163,10 +163,12 @@ def client_reset(rig):
 
 @test("detach under load: every write that was acknowledged is on the image")
 def acknowledged_writes(rig):
+    # Through a descriptor, not by the name: when the device is gone, dd would make a
+    # file of its name, write into that, and the next disk would find its name taken.
     writer = rig.client.spawn(
-        f"n=0; while printf %08d $n | dd of=/dev/{rig.disk} bs=512 seek=$((n * 8)) conv=fsync,sync 2>/dev/null "
-        # Without the device dd would make a file of its name, and write into that.
-        f"&& [ -b /dev/{rig.disk} ]; do echo $n; n=$((n + 1)); [ $n -lt 4000 ] || break; done")
+        f"exec 3</dev/{rig.disk}; n=0; "
+        f"while printf %08d $n | dd of=/proc/self/fd/3 bs=512 seek=$((n * 8)) conv=fsync,sync 2>/dev/null; "
+        f"do echo $n; n=$((n + 1)); [ $n -lt 4000 ] || break; done")
     time.sleep(1)
     rig.detach()
     _, output = writer.wait(60)
