@@ -1,33 +1,36 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 #include "approve.h"
 
-enum { KNOWN_AT_IMPORT = 1u << UR_POLICY_ID | 1u << UR_POLICY_PORT };
-
-static int decide(struct ur_guard *g, u32 known, u32 interfaces,
-		  struct ur_verdict *v)
+struct ur_policy_decision
+ur_guard_decide(const struct ur_policy *policy, const char *client,
+		const struct ur_op_device *device,
+		const struct ur_op_busid *port)
 {
-	struct ur_policy_device device = {
-		.known = known,
-		.vendor = g->device.vendor,
-		.product = g->device.product,
-		.name = g->name,
-		.serial = g->serial,
-		.port = g->device.busid.text,
-		.client = g->client,
-		.interfaces = g->interface,
-		.interface_count = interfaces,
+	const struct ur_policy_device known = {
+		.known = 1u << UR_POLICY_ID | 1u << UR_POLICY_PORT,
+		.vendor = device->vendor,
+		.product = device->product,
+		.port = port->text,
+		.client = client,
 	};
 
-	g->decision = ur_policy_decide(g->policy, &device);
-	if (g->decision.target == UR_POLICY_ALLOW)
+	return ur_policy_decide(policy, &known);
+}
+
+static int judge(struct ur_guard *g, struct ur_policy_decision decision,
+		 struct ur_verdict *v)
+{
+	g->decision = decision;
+	if (decision.target == UR_POLICY_ALLOW)
 		return 0;
 	return ur_deny(v, UR_REASON_POLICY_DEVICE, "target of the rule",
-		       "exactly", g->decision.target, UR_POLICY_ALLOW);
+		       "exactly", decision.target, UR_POLICY_ALLOW);
 }
 
 int ur_approve_import(struct ur_guard *g, struct ur_verdict *v)
 {
-	return decide(g, KNOWN_AT_IMPORT, 0, v);
+	return judge(g, ur_guard_decide(g->policy, g->client, &g->device,
+					&g->port), v);
 }
 
 static int read_device(struct ur_guard *g, struct ur_device_descriptor *device,
@@ -168,13 +171,22 @@ static void read_string(struct ur_guard *g, u8 number,
 
 int ur_approve_descriptors(struct ur_guard *g, struct ur_verdict *v)
 {
+	struct ur_policy_device known = {
+		.known = (1u << UR_POLICY_ATTRIBUTES) - 1,
+		.vendor = g->device.vendor,
+		.product = g->device.product,
+		.name = g->name,
+		.serial = g->serial,
+		.port = g->port.text,
+		.client = g->client,
+		.interfaces = g->interface,
+	};
 	struct ur_device_descriptor device;
-	u32 count = 0;
 
 	if (read_device(g, &device, v) ||
-	    walk_all(g, device.configurations, &count, v))
+	    walk_all(g, device.configurations, &known.interface_count, v))
 		return UR_PEER_BROKEN;
 	read_string(g, device.product_string, g->name);
 	read_string(g, device.serial_string, g->serial);
-	return decide(g, (1u << UR_POLICY_ATTRIBUTES) - 1, count, v);
+	return judge(g, ur_policy_decide(g->policy, &known), v);
 }

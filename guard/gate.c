@@ -61,6 +61,15 @@ static int expect(struct ur_gate *gate, u32 more)
 	return ur_guard_sever(gate->guard, UR_REASON_BUFFER, &why);
 }
 
+/* The device side's name of what it gave becomes the client's. */
+static void rename_device(struct ur_gate *gate)
+{
+	if (gate->guard->state == UR_GUARD_IMPORTED)
+		ur_copy(gate->message + UR_OP_HEADER_BYTES + UR_OP_PATH_BYTES,
+			ur_guard_answer_busid(gate->guard)->text,
+			UR_OP_BUSID_BYTES);
+}
+
 static int op_end(struct ur_gate *gate)
 {
 	const struct ur_op_framer *op = &gate->op;
@@ -72,6 +81,8 @@ static int op_end(struct ur_gate *gate)
 		error = ur_guard_import(gate->guard, &op->header, &op->device);
 	if (error)
 		return error;
+	if (gate->travel == UR_TO_CLIENT)
+		rename_device(gate);
 	gate->is_ready = true;
 	gate->is_urb = true;
 	return UR_GATE_READY;

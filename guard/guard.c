@@ -6,22 +6,51 @@
 #include "approve.h"
 #include "guard.h"
 
-int ur_guard_init(struct ur_guard *g, const struct ur_policy *policy,
-		  const char *client)
+static bool copy_name(char *to, u32 room, const char *from)
 {
 	u32 i;
 
-	ur_zero(g, sizeof(*g));
-	for (i = 0; client[i] != '\0'; i++) {
-		if (i + 1 >= UR_GUARD_CLIENT_BYTES)
-			return UR_BUG_INVALID;
-		g->client[i] = client[i];
+	for (i = 0; i < room; i++) {
+		to[i] = from[i];
+		if (from[i] == '\0')
+			return true;
 	}
+	return false;
+}
+
+int ur_guard_init(struct ur_guard *g, const struct ur_policy *policy,
+		  const char *client)
+{
+	ur_zero(g, sizeof(*g));
 	g->policy = policy;
 	g->state = UR_GUARD_STARTED;
 	ur_session_init(&g->session);
 	ur_pins_init(&g->pins);
-	return i == 0 ? UR_BUG_INVALID : 0;
+	if (client[0] == '\0' ||
+	    !copy_name(g->client, sizeof(g->client), client))
+		return UR_BUG_INVALID;
+	return 0;
+}
+
+int ur_guard_address(struct ur_guard *g, const char *vm,
+		     const struct ur_op_busid *asked_as)
+{
+	g->asked_as = *asked_as;
+	return copy_name(g->vm, sizeof(g->vm), vm) ? 0 : UR_BUG_INVALID;
+}
+
+bool ur_guard_port(const char *vm, const struct ur_op_busid *busid,
+		   struct ur_op_busid *port)
+{
+	u32 i, at = 0;
+
+	ur_zero(port, sizeof(*port));
+	if (vm[0] == '\0')
+		return copy_name(port->text, UR_OP_BUSID_BYTES, busid->text);
+	for (i = 0; vm[i] != '\0' && at + 1 < UR_OP_BUSID_BYTES; i++)
+		port->text[at++] = vm[i];
+	port->text[at++] = ':';
+	return copy_name(port->text + at, UR_OP_BUSID_BYTES - at, busid->text);
 }
 
 /* The first reason stays; later calls only count it again. */
@@ -74,6 +103,8 @@ int ur_guard_ask(struct ur_guard *g, const struct ur_op_header *header,
 				header->code, UR_OP_REQ_IMPORT);
 	if (!error) {
 		g->busid = *busid;
+		if (g->asked_as.text[0] == '\0')
+			g->asked_as = *busid;
 		g->state = UR_GUARD_ASKED;
 	}
 	return conclude(g, UR_TO_DEVICE, error, &v);
@@ -90,13 +121,34 @@ static bool is_same_busid(const struct ur_op_busid *a,
 	return true;
 }
 
+/* "serial:X" is answered with the busid of the device that has it. */
+static bool is_by_serial(const struct ur_op_busid *busid)
+{
+	static const char prefix[] = UR_GUARD_SERIAL;
+	u32 i;
+
+	for (i = 0; prefix[i] != '\0'; i++)
+		if (busid->text[i] != prefix[i])
+			return false;
+	return true;
+}
+
+const struct ur_op_busid *ur_guard_answer_busid(const struct ur_guard *g)
+{
+	return is_by_serial(&g->busid) ? &g->port : &g->asked_as;
+}
+
 static int take_device(struct ur_guard *g, const struct ur_op_device *device,
 		       struct ur_verdict *v)
 {
-	if (!is_same_busid(&device->busid, &g->busid))
+	if (!is_by_serial(&g->busid) &&
+	    !is_same_busid(&device->busid, &g->busid))
 		return ur_deny(v, UR_REASON_IMPORT, "busid",
 			       "as asked, not of device", device->busnum,
 			       device->devnum);
+	if (!ur_guard_port(g->vm, &device->busid, &g->port))
+		return ur_deny(v, UR_REASON_IMPORT, "busid bytes", "at most",
+			       UR_OP_BUSID_BYTES, UR_OP_BUSID_BYTES - 1);
 	g->device = *device;
 	if (ur_approve_import(g, v))
 		return UR_PEER_BROKEN;

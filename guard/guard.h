@@ -37,6 +37,9 @@
 /* Interface types of all configurations together, alternates one by one. */
 #define UR_GUARD_INTERFACES_MAX 256u
 #define UR_GUARD_CLIENT_BYTES 32u
+#define UR_GUARD_VM_BYTES 16u
+/* A request by serial number: the answer names another busid (SPEC section 9). */
+#define UR_GUARD_SERIAL "serial:"
 
 enum ur_guard_state {
 	UR_GUARD_STARTED,	/* nobody asked yet */
@@ -53,7 +56,10 @@ struct ur_guard {
 	enum ur_guard_state state;
 	const struct ur_policy *policy;
 	char client[UR_GUARD_CLIENT_BYTES];
-	struct ur_op_busid busid;	/* asked for */
+	char vm[UR_GUARD_VM_BYTES];	/* the device side's name, or "" */
+	struct ur_op_busid busid;	/* asked for, as the device side knows it */
+	struct ur_op_busid asked_as;	/* and as the client said it */
+	struct ur_op_busid port;	/* what was imported: "vm:1-1", or "1-1" */
 	struct ur_op_device device;	/* what the import said */
 	struct ur_policy_decision decision;	/* the last one */
 	u8 first_configuration;		/* 0: none was selected yet */
@@ -80,6 +86,24 @@ struct ur_guard {
 int ur_guard_init(struct ur_guard *g, const struct ur_policy *policy,
 		  const char *client) ur_must_check;
 
+/*
+ * Before anything is said: the device side is `vm`, and knows by another name what
+ * the client asks for as `asked_as`. The client's answer names it as it asked, and
+ * policy as "vm:1-1". UR_BUG_INVALID: the name is longer than 15 bytes.
+ */
+int ur_guard_address(struct ur_guard *g, const char *vm,
+		     const struct ur_op_busid *asked_as) ur_must_check;
+
+/* How the clients of a guard name a device: "vm:1-1". False: too long. */
+bool ur_guard_port(const char *vm, const struct ur_op_busid *busid,
+		   struct ur_op_busid *port) ur_must_check;
+
+/* May that client import that device, by what an import or a list says of it? */
+struct ur_policy_decision
+ur_guard_decide(const struct ur_policy *policy, const char *client,
+		const struct ur_op_device *device,
+		const struct ur_op_busid *port) ur_must_check;
+
 /* End it for a reason found elsewhere (framing): returns UR_PEER_BROKEN. */
 int ur_guard_sever(struct ur_guard *g, enum ur_reason reason,
 		   const struct ur_refusal *why);
@@ -88,9 +112,14 @@ int ur_guard_sever(struct ur_guard *g, enum ur_reason reason,
 int ur_guard_ask(struct ur_guard *g, const struct ur_op_header *header,
 		 const struct ur_op_busid *busid) ur_must_check;
 
-/* The whole OP_REP_IMPORT passes? `device` is read only if the status is 0. */
+/*
+ * The whole OP_REP_IMPORT passes? `device` is read only if the status is 0. What
+ * is sent on names the device by ur_guard_answer_busid().
+ */
 int ur_guard_import(struct ur_guard *g, const struct ur_op_header *header,
 		    const struct ur_op_device *device) ur_must_check;
+
+const struct ur_op_busid *ur_guard_answer_busid(const struct ur_guard *g);
 
 /*
  * May a message with this header go on? `request` becomes what the framer admits

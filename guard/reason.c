@@ -61,6 +61,7 @@ static const struct {
 		"the policy does not allow this device here" },
 	[UR_REASON_POLICY_CHANGE] = { "policy-change",
 		"the policy does not allow this change of the device" },
+	[UR_REASON_HELD] = { "held", "another client has this device" },
 };
 
 const char *ur_reason_name(enum ur_reason reason)

@@ -47,6 +47,8 @@ enum ur_reason {
 	/* policy */
 	UR_REASON_POLICY_DEVICE,
 	UR_REASON_POLICY_CHANGE,
+	/* what another route has */
+	UR_REASON_HELD,
 	UR_REASONS,
 };
 
