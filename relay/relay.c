@@ -23,6 +23,7 @@ int ur_route_init(struct ur_route *route, struct ur_relay_end client,
 	u32 i;
 
 	route->state = UR_ROUTE_OPEN;
+	route->is_pending = false;
 	route->end[UR_TO_DEVICE] = client;
 	route->end[UR_TO_CLIENT] = device;
 	for (i = 0; i < 2; i++) {
@@ -45,8 +46,20 @@ static void finish(struct ur_route *route, enum ur_route_state state)
 		return;
 	route->state = state;
 	for (i = 0; i < 2; i++)
-		ur_channel_close(route->end[i].link, route->end[i].ticket,
-				 abort);
+		if (i != UR_TO_DEVICE || !route->is_pending)
+			ur_channel_close(route->end[i].link,
+					 route->end[i].ticket, abort);
+}
+
+bool ur_route_waits(const struct ur_route *route)
+{
+	return route->state == UR_ROUTE_OPEN && route->is_pending &&
+	       route->gate[UR_TO_CLIENT].is_ready;
+}
+
+void ur_route_confirm(struct ur_route *route)
+{
+	route->is_pending = false;
 }
 
 void ur_route_close(struct ur_route *route)
@@ -62,27 +75,31 @@ static enum step step_of_error(int error)
 /* Some of the message that passed, into the receiver's ring. */
 static enum step put(struct ur_route *route, enum ur_travel travel, u32 *bytes)
 {
-	struct ur_relay_end *to = &route->end[!travel];
 	struct ur_gate *gate = &route->gate[travel];
-	const u8 *from = gate->message + route->sent[travel];
-	struct ur_span spans[2];
-	int n = ur_channel_room(to->link, to->ticket,
-				gate->bytes - route->sent[travel], spans);
+	u32 sent = route->sent[travel];
+	int n = ur_end_send(&route->end[!travel], gate->message + sent,
+			    gate->bytes - sent);
 
 	if (n <= 0)
 		return step_of_error(n);
-	ur_copy(spans[0].at, from, spans[0].bytes);
-	if (spans[1].bytes > 0)
-		ur_copy(spans[1].at, from + spans[0].bytes, spans[1].bytes);
-	if (ur_channel_publish(to->link, to->ticket, (u32)n))
-		return BREAKS;
-	route->sent[travel] += (u32)n;
 	*bytes = (u32)n;
-	if (route->sent[travel] == gate->bytes) {
-		route->sent[travel] = 0;
+	sent += (u32)n;
+	route->sent[travel] = sent < gate->bytes ? sent : 0;
+	if (sent == gate->bytes)
 		ur_gate_next(gate);
-	}
 	return MOVED;
+}
+
+/* Without room a direction still wants to know of the end. */
+static enum step look_for_end(const struct ur_relay_end *from,
+			      const struct ur_gate *gate)
+{
+	struct ur_peer_span spans[2];
+	int n = ur_channel_data(from->link, from->ticket, 1, spans);
+
+	if (n == 0)
+		return ur_gate_is_between(gate) ? ENDS : BREAKS;
+	return n < 0 ? step_of_error(n) : WAITS;
 }
 
 /* Some of the next message, out of the sender's ring. */
@@ -90,30 +107,25 @@ static enum step take(struct ur_route *route, enum ur_travel travel, u32 *bytes)
 {
 	struct ur_relay_end *from = &route->end[travel];
 	struct ur_gate *gate = &route->gate[travel];
-	struct ur_peer_span spans[2];
 	u8 *at;
 	u32 room = ur_gate_room(gate, &at);
-	/* Without room it still wants to know of the end: one byte is not taken. */
-	int n = ur_channel_data(from->link, from->ticket, room ? room : 1,
-				spans);
+	int n;
 
+	if (room == 0)
+		return look_for_end(from, gate);
+	n = ur_end_receive(from, at, room);
 	if (n == 0)
 		return ur_gate_is_between(gate) ? ENDS : BREAKS;
 	if (n < 0)
 		return step_of_error(n);
-	if (room == 0)
-		return WAITS;
-	ur_copy(at, spans[0].at, spans[0].bytes);
-	if (spans[1].bytes > 0)
-		ur_copy(at + spans[0].bytes, spans[1].at, spans[1].bytes);
-	if (ur_channel_release(from->link, from->ticket, (u32)n))
-		return BREAKS;
 	*bytes = (u32)n;
 	return ur_gate_fill(gate, (u32)n) < 0 ? REFUSED : MOVED;
 }
 
 static enum step step(struct ur_route *route, enum ur_travel travel, u32 *bytes)
 {
+	if (travel == UR_TO_CLIENT && ur_route_waits(route))
+		return WAITS;
 	if (route->gate[travel].is_ready)
 		return put(route, travel, bytes);
 	if (route->has_ended[travel])
@@ -205,6 +217,8 @@ static bool arm(struct ur_route *route, enum ur_travel travel)
 	u8 *at;
 	u32 room;
 
+	if (travel == UR_TO_CLIENT && ur_route_waits(route))
+		return true;
 	if (gate->is_ready)
 		return ur_channel_arm_room(to->link, to->ticket,
 					   low_of(to, left)) == UR_TRY_AGAIN;

@@ -20,18 +20,12 @@
 #ifndef UR_RELAY_H
 #define UR_RELAY_H
 
-#include "channel.h"
+#include "end.h"
 #include "gate.h"
 
 #define UR_RELAY_MESSAGES 64u
 #define UR_RELAY_BYTES (1u << 20)
 #define UR_RELAY_STEPS 512u
-
-/* One end of a route: an open channel of a link. */
-struct ur_relay_end {
-	struct ur_link *link;
-	struct ur_ticket ticket;
-};
 
 enum ur_route_state {
 	UR_ROUTE_OPEN,
@@ -43,6 +37,12 @@ enum ur_route_state {
 struct ur_route {
 	enum ur_route_state state;
 	struct ur_relay_end end[2];	/* by enum ur_travel: whence it comes */
+	/*
+	 * Set by an owner that wants to see the import before its answer goes on:
+	 * the answer waits for ur_route_confirm(), and if the route ends before
+	 * that, the client's channel stays open, for the owner to answer.
+	 */
+	bool is_pending;
 	bool has_ended[2];		/* no more comes from there */
 	u32 sent[2];			/* of the message that is ready */
 	struct ur_guard guard;
@@ -76,6 +76,12 @@ bool ur_relay_turn(struct ur_relay *relay) ur_must_check;
  * sleep; if not, turn again.
  */
 bool ur_relay_arm(struct ur_relay *relay) ur_must_check;
+
+/* Whether an import was judged and waits for its owner: guard.state says how. */
+bool ur_route_waits(const struct ur_route *route) ur_must_check;
+
+/* The answer may go to the client. */
+void ur_route_confirm(struct ur_route *route);
 
 /* End a route now, both channels reset. No effect on one that is over. */
 void ur_route_close(struct ur_route *route);
