@@ -33,12 +33,15 @@ SUITES += unit-guard
 suite-unit-guard = $(call EACH_TEST,$(GUARD_TESTS))
 suite-unit-guard.deps = $(GUARD_TESTS)
 
-$(BUILD_DIR)/tests/loop-relay: $(GUARD_DIR)/tests/loop/relay.o $(GUARD_OBJ) $(RELAY_OBJ)
+RELAY_TESTS := $(BUILD_DIR)/tests/loop-relay $(BUILD_DIR)/tests/loop-router
+$(BUILD_DIR)/tests/loop-router: $(GUARD_DIR)/cli/compile.o
+
+$(RELAY_TESTS): $(BUILD_DIR)/tests/loop-%: $(GUARD_DIR)/tests/loop/%.o $(GUARD_OBJ) $(RELAY_OBJ)
 	$(CC) $(UR_CFLAGS) $(SAN) -o $@ $^ -lcmocka
 
 SUITES += loop-relay
-suite-loop-relay = $(BUILD_DIR)/tests/loop-relay
-suite-loop-relay.deps = $(BUILD_DIR)/tests/loop-relay
+suite-loop-relay = $(call EACH_TEST,$(RELAY_TESTS))
+suite-loop-relay.deps = $(RELAY_TESTS)
 
 # Each attack is a file: tests/attacks/play.c.
 ATTACKS := $(BUILD_DIR)/tests/attacks

@@ -142,7 +142,8 @@ static bool read_list(struct ur_listing *l, struct ur_audit *audit)
 		if (!error)
 			take_piece(l, event, audit);
 		if (error || ur_op_framer_wants(&l->op) == 0 ||
-		    l->op.header.code != UR_OP_REP_DEVLIST) {
+		    (event == UR_OP_HEADER &&
+		     l->op.header.code != UR_OP_REP_DEVLIST)) {
 			next_site(l);
 			return true;
 		}

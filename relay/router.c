@@ -222,8 +222,9 @@ static u32 prefix_of(const struct ur_op_busid *busid, const char *name)
 	return busid->text[i] == ':' ? i + 1 : 0;
 }
 
-static void find_device(struct ur_router *r, struct ur_call *c)
+static bool find_device(struct ur_router *r, struct ur_call *c)
 {
+	struct ur_refusal why;
 	u32 i, prefix = 0;
 
 	for (i = 0; i < r->config.device_count && prefix == 0; i++) {
@@ -233,9 +234,7 @@ static void find_device(struct ur_router *r, struct ur_call *c)
 	c->tries_all = prefix == 0;
 	if (c->tries_all)
 		c->device = 0;
-	ur_zero(&c->rest, sizeof(c->rest));
-	ur_copy(c->rest.text, c->op.busid.text + prefix,
-		UR_OP_BUSID_BYTES - prefix);
+	return ur_op_busid_set(&c->rest, c->op.busid.text + prefix, &why) == 0;
 }
 
 /* Does another call have, or is it about to get, what this one got? */
@@ -400,12 +399,12 @@ static bool step_listing(struct ur_router *r, struct ur_call *c)
 
 static void take_request(struct ur_router *r, struct ur_call *c)
 {
-	if (c->op.header.code == UR_OP_REQ_DEVLIST) {
+	if (c->op.header.code == UR_OP_REQ_DEVLIST)
 		begin_list(r, c);
-		return;
-	}
-	find_device(r, c);
-	reach(r, c);
+	else if (find_device(r, c))
+		reach(r, c);
+	else
+		deny(r, c, UR_OP_NODEV);
 }
 
 static bool step_asking(struct ur_router *r, struct ur_call *c)

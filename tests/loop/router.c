@@ -1,0 +1,708 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Two clients and two device VMs around one router, driven step by step:
+ *
+ *      client1 == link ==|        |== link == usb1
+ *      client2 == link ==| router |== link == usb2
+ *
+ * The VMs' ends are the test's: it says what a VM would, or what one should not.
+ */
+#include "../unit/pair.h"
+#include "compile.h"
+#include "route.h"
+#include "router.h"
+
+#undef A
+#undef B
+
+#define RING 4096u
+#define CALLS 4u
+#define HEARD (128u << 10)
+
+enum { CLIENT1, CLIENT2, USB1, USB2, VMS };
+
+/* What a VM's end says and hears on its newest channel. */
+struct talk {
+	struct ur_ticket ticket;
+	u32 bytes;		/* heard */
+	int over;		/* 0 or an error, once nothing more comes; 1: open */
+	u8 heard[HEARD];
+};
+
+static struct pair P4[VMS];
+static struct talk talks[VMS][4];	/* several channels of a VM */
+static struct ur_policy policy;
+static struct ur_call calls[CALLS];
+static u8 buffers[UR_ROUTER_BUFFER_BYTES(CALLS, ROUTE_TRANSFER, ROUTE_PACKETS)];
+static struct ur_router router;
+static struct ur_site sites[VMS];
+
+static const char RULES[] =
+	"allow id 46f4:0001 label \"to=client1\"\n"
+	"allow via-port \"usb2:2-1\" label \"to=client2\"\n"
+	"block id 46f4:0001\n";
+
+/* A VM calls or is called by the router's end. */
+static struct ur_link *end_of(int vm)
+{
+	return &P4[vm].l[vm <= CLIENT2 ? UR_END_B : UR_END_A];
+}
+
+static void spin(int turns)
+{
+	int i;
+
+	while (turns-- > 0) {
+		for (i = 0; i < VMS; i++)
+			ur_link_look(end_of(i));
+		ur_router_look(&router);
+		(void)!ur_router_turn(&router);
+		(void)!ur_router_arm(&router);
+	}
+}
+
+static void tick(u32 ticks)
+{
+	while (ticks-- > 0) {
+		ur_router_tick(&router);
+		spin(2);
+	}
+}
+
+static struct ur_router_config config_of(void)
+{
+	struct ur_router_config config = {
+		.policy = &policy,
+		.limits = { ROUTE_TRANSFER, ROUTE_PACKETS },
+		.clients = sites,
+		.client_count = 2,
+		.devices = sites + USB1,
+		.device_count = 2,
+		.calls = calls,
+		.call_count = CALLS,
+		.buffers = buffers,
+		.buffer_bytes = sizeof(buffers),
+	};
+
+	return config;
+}
+
+static int setup(void **state)
+{
+	static const char *const names[VMS] = { "client1", "client2", "usb1",
+						"usb2" };
+	static u8 table[UR_COMPILE_BYTES];
+	struct ur_router_config config = config_of();
+	struct ur_compile_error error;
+	struct ur_refusal why;
+	int i, n = ur_compile(RULES, table, &error);
+
+	(void)state;
+	assert_true(n > 0);
+	assert_int_equal(ur_policy_load(&policy, table, (size_t)n, &why), 0);
+	memset(talks, 0, sizeof(talks));
+	for (i = 0; i < VMS; i++) {
+		pair_open(&P4[i], 4, RING);
+		pair_up(&P4[i]);
+		sites[i].name = names[i];
+		sites[i].link = &P4[i].l[i <= CLIENT2 ? UR_END_A : UR_END_B];
+	}
+	assert_int_equal(ur_router_init(&router, &config), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < VMS; i++)
+		pair_close(&P4[i]);
+	return 0;
+}
+
+/* ---- a VM's words ------------------------------------------------------------ */
+
+static void hear(int vm, int k)
+{
+	struct talk *t = &talks[vm][k];
+	int n = 1;
+
+	while (t->over == 1 && n > 0) {
+		n = pair_recv(end_of(vm), t->ticket, t->heard + t->bytes,
+			      HEARD - t->bytes);
+		if (n > 0)
+			t->bytes += (u32)n;
+		else if (n != UR_TRY_AGAIN)
+			t->over = n;
+	}
+}
+
+static void hear_all(int turns)
+{
+	int i, vm, k;
+
+	for (i = 0; i < turns; i++) {
+		spin(2);
+		for (vm = 0; vm < VMS; vm++)
+			for (k = 0; k < 4; k++)
+				hear(vm, k);
+	}
+}
+
+static void call(int vm, int k)
+{
+	struct talk *t = &talks[vm][k];
+
+	assert_int_equal(ur_channel_call(end_of(vm), UR_SERVICE_USBIP,
+					 &t->ticket), 0);
+	t->over = 1;
+	t->bytes = 0;
+	spin(3);
+}
+
+/* The router calls that device VM. */
+static bool is_called(int vm)
+{
+	u32 service;
+
+	ur_link_look(end_of(vm));
+	return ur_channel_called(end_of(vm), 0, &service) >= 0;
+}
+
+static void take(int vm, int k)
+{
+	struct talk *t = &talks[vm][k];
+	u32 service = 0;
+	int c;
+
+	spin(3);
+	c = ur_channel_called(end_of(vm), 0, &service);
+	assert_true(c >= 0);
+	assert_int_equal(service, UR_SERVICE_USBIP);
+	assert_int_equal(ur_channel_accept(end_of(vm), (u32)c, &t->ticket), 0);
+	t->over = 1;
+	t->bytes = 0;
+	hear_all(5);
+}
+
+static void say(int vm, int k)
+{
+	u32 sent = 0;
+
+	while (sent < M.bytes) {
+		int n = pair_send(end_of(vm), talks[vm][k].ticket, M.at + sent,
+				  M.bytes - sent);
+
+		assert_true(n > 0 || n == UR_TRY_AGAIN);
+		sent += n > 0 ? (u32)n : 0;
+		hear_all(2);
+	}
+	hear_all(5);
+}
+
+static void hang_up(int vm, int k)
+{
+	ur_channel_close(end_of(vm), talks[vm][k].ticket, false);
+	talks[vm][k].over = 0;
+	hear_all(4);
+}
+
+static u32 heard32(int vm, int k, u32 at)
+{
+	const u8 *b = talks[vm][k].heard + at;
+
+	return (u32)b[0] << 24 | (u32)b[1] << 16 | (u32)b[2] << 8 | b[3];
+}
+
+static void ask_list(int vm, int k)
+{
+	call(vm, k);
+	M.bytes = 0;
+	put32(&M, 0x01118005);
+	put32(&M, 0);
+	say(vm, k);
+}
+
+static void ask_import(int vm, int k, const char *busid)
+{
+	call(vm, k);
+	put_import(&M, busid);
+	say(vm, k);
+}
+
+static void put_device(const struct test_device *d, const char *busid)
+{
+	struct message whole = M;
+
+	put_imported(&M, d, busid);
+	memcpy(whole.at + whole.bytes, M.at + 8, M.bytes - 8);
+	M.bytes = whole.bytes + M.bytes - 8;
+	memcpy(M.at, whole.at, M.bytes);
+	put32(&M, 0x08065000);
+}
+
+static void give_list(int vm, int k, const char *first, const char *second)
+{
+	take(vm, k);
+	assert_int_equal(talks[vm][k].bytes, 8);
+	assert_int_equal(heard32(vm, k, 0), 0x01118005);
+	M.bytes = 0;
+	put32(&M, 0x01110005);
+	put32(&M, 0);
+	put32(&M, second ? 2 : 1);
+	put_device(&TEST_DEVICES[0], first);
+	if (second)
+		put_device(&TEST_DEVICES[1], second);
+	say(vm, k);
+}
+
+static void decline(int vm, int k, u32 status)
+{
+	take(vm, k);
+	M.bytes = 0;
+	put32(&M, 0x01110003);
+	put32(&M, status);
+	say(vm, k);
+}
+
+static void give(int vm, int k, const char *busid)
+{
+	take(vm, k);
+	put_imported(&M, &TEST_DEVICES[0], busid);
+	say(vm, k);
+}
+
+/* ---- what is expected --------------------------------------------------------- */
+
+static struct ur_audit_record last_record(void)
+{
+	struct ur_audit_record record = { 0 };
+
+	while (ur_audit_take(&router.audit, &record))
+		;
+	return record;
+}
+
+static void was_told(int vm, int k, u32 status)
+{
+	hear_all(5);
+	assert_int_equal(talks[vm][k].bytes, 8);
+	assert_int_equal(heard32(vm, k, 0), 0x01110003);
+	assert_int_equal(heard32(vm, k, 4), status);
+	assert_int_equal(talks[vm][k].over, 0);
+	hang_up(vm, k);
+}
+
+static void was_given(int vm, int k, const char *busid)
+{
+	hear_all(5);
+	assert_int_equal(talks[vm][k].bytes, 8 + 312);
+	assert_int_equal(heard32(vm, k, 4), 0);
+	assert_string_equal((char *)talks[vm][k].heard + 8 + 256, busid);
+}
+
+static void was_listed(int vm, int k, const char *const *busids)
+{
+	u32 i;
+
+	hear_all(20);
+	assert_int_equal(talks[vm][k].over, 0);
+	assert_int_equal(heard32(vm, k, 4), 0);
+	for (i = 0; busids[i]; i++)
+		assert_string_equal((char *)talks[vm][k].heard + 12 + i * 316 +
+				    256, busids[i]);
+	assert_int_equal(heard32(vm, k, 8), i);
+	assert_int_equal(talks[vm][k].bytes, 12 + i * 316);
+	hang_up(vm, k);
+}
+
+/* ---- lists --------------------------------------------------------------------- */
+
+static void test_list(void **state)
+{
+	(void)state;
+	ask_list(CLIENT1, 0);
+	give_list(USB1, 0, "1-1", "1-2");
+	give_list(USB2, 0, "2-1", NULL);
+	was_listed(CLIENT1, 0, (const char *[]){ "usb1:1-1", "usb2:2-1", NULL });
+	assert_int_equal(last_record().event, UR_AUDIT_HIDDEN);
+	ask_list(CLIENT2, 0);
+	give_list(USB1, 0, "1-1", NULL);
+	give_list(USB2, 0, "2-1", NULL);
+	was_listed(CLIENT2, 0, (const char *[]){ "usb2:2-1", NULL });
+	assert_int_equal(last_record().decision.line, 3);
+	assert_int_equal(ur_router_calls(&router, UR_CALL_FREE), CALLS);
+}
+
+/* Down, refusing, silent, lying, ending early: left out, the other one listed. */
+static void test_list_without(void **state)
+{
+	const char *only[] = { "usb2:2-1", NULL };
+	int way;
+
+	(void)state;
+	for (way = 0; way < 5; way++) {
+		if (way == 0)
+			ur_link_stop(end_of(USB1));
+		ask_list(CLIENT1, 0);
+		if (way == 0)
+			pair_start(&P4[USB1], UR_END_A);
+		else if (way == 1)
+			ur_channel_refuse(end_of(USB1), 1);
+		else
+			take(USB1, 0);
+		M.bytes = 0;
+		put32(&M, way == 3 ? 0x01110003 : 0x01110005);
+		put32(&M, 0);
+		put32(&M, way == 4 ? 2 : 1000);
+		if (way >= 3)
+			say(USB1, 0);
+		if (way == 4)
+			hang_up(USB1, 0);
+		if (way == 2)
+			tick(UR_ROUTER_PATIENCE / 2 + 1);
+		give_list(USB2, 0, "2-1", NULL);
+		was_listed(CLIENT1, 0, only);
+		hang_up(USB2, 0);
+		if (way > 1)
+			hang_up(USB1, 0);
+	}
+}
+
+/* ---- imports -------------------------------------------------------------------- */
+
+static void import(int vm, int k, int device, int l)
+{
+	ask_import(vm, k, device == USB1 ? "usb1:1-1" : "usb2:2-1");
+	give(device, l, device == USB1 ? "1-1" : "2-1");
+	was_given(vm, k, device == USB1 ? "usb1:1-1" : "usb2:2-1");
+	assert_int_equal(last_record().event, UR_AUDIT_IMPORTED);
+}
+
+static void test_import(void **state)
+{
+	const u8 get[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 };
+	const struct talk *t = &talks[USB1][0];
+
+	(void)state;
+	ask_import(CLIENT1, 0, "usb1:1-1");
+	assert_false(is_called(USB2));
+	take(USB1, 0);
+	assert_int_equal(t->bytes, 40);
+	assert_string_equal((char *)t->heard + 8, "1-1");
+	put_imported(&M, &TEST_DEVICES[0], "1-1");
+	say(USB1, 0);
+	was_given(CLIENT1, 0, "usb1:1-1");
+	put_submit(&M, 1, UR_DIR_IN, 0, 18, 0, get);
+	say(CLIENT1, 0);
+	assert_int_equal(t->bytes, 40 + 48);
+	put_ret(&M, 1, 0, 18, 0, 0);
+	memcpy(M.at + M.bytes, DISK_DEVICE, 18);
+	M.bytes += 18;
+	say(USB1, 0);
+	assert_int_equal(talks[CLIENT1][0].bytes, 320 + 48 + 18);
+	hang_up(CLIENT1, 0);
+	hang_up(USB1, 0);
+	assert_int_equal(last_record().event, UR_AUDIT_ENDED);
+	assert_int_equal(ur_router_calls(&router, UR_CALL_FREE), CALLS);
+}
+
+/* Without a VM's name every VM is asked, and the answer says what was asked. */
+static void test_unnamed(void **state)
+{
+	(void)state;
+	ask_import(CLIENT1, 0, "2-1");
+	decline(USB1, 0, UR_OP_NODEV);
+	assert_int_equal(talks[CLIENT1][0].bytes, 0);
+	give(USB2, 0, "2-1");
+	was_given(CLIENT1, 0, "2-1");
+	assert_string_equal(last_record().port.text, "usb2:2-1");
+	ask_import(CLIENT1, 1, "serial:42");
+	decline(USB1, 1, UR_OP_NODEV);
+	give(USB2, 1, "2-7");
+	was_given(CLIENT1, 1, "usb2:2-7");
+}
+
+static void test_nobody_has_it(void **state)
+{
+	(void)state;
+	ask_import(CLIENT1, 0, "nosuch:1-1");
+	decline(USB1, 0, UR_OP_NODEV);
+	decline(USB2, 0, UR_OP_DEV_ERR);
+	was_told(CLIENT1, 0, UR_OP_DEV_ERR);
+	ask_import(CLIENT1, 0, "usb1:1-9");
+	decline(USB1, 0, UR_OP_NODEV);
+	was_told(CLIENT1, 0, UR_OP_NODEV);
+	assert_false(is_called(USB2));
+}
+
+/* Refused, silent before and after the call, gone: the client is told. */
+static void test_device_vm_fails(void **state)
+{
+	int way;
+
+	(void)state;
+	for (way = 0; way < 4; way++) {
+		if (way == 3)
+			ur_link_stop(end_of(USB1));
+		ask_import(CLIENT1, 0, "usb1:1-1");
+		if (way == 0)
+			ur_channel_refuse(end_of(USB1), 1);
+		if (way == 1)
+			take(USB1, 0);
+		assert_int_equal(talks[CLIENT1][0].bytes, way == 3 ? 8 : 0);
+		tick(UR_ROUTER_PATIENCE + 1);
+		was_told(CLIENT1, 0, UR_OP_NA);
+	}
+}
+
+static void test_policy(void **state)
+{
+	(void)state;
+	ask_import(CLIENT2, 0, "usb1:1-1");
+	give(USB1, 0, "1-1");
+	was_told(CLIENT2, 0, UR_OP_NODEV);
+	assert_int_equal(talks[USB1][0].over, UR_PEER_RESET);
+	{
+		struct ur_audit_record r = last_record();
+
+		assert_int_equal(r.event, UR_AUDIT_DENIED);
+		assert_int_equal(r.verdict.reason, UR_REASON_POLICY_DEVICE);
+		assert_int_equal(r.decision.line, 3);
+		assert_int_equal(r.status, UR_OP_NODEV);
+	}
+}
+
+/* An answer for another device than the one asked for. */
+static void test_wrong_device(void **state)
+{
+	(void)state;
+	ask_import(CLIENT1, 0, "usb1:1-1");
+	give(USB1, 0, "1-2");
+	was_told(CLIENT1, 0, UR_OP_DEV_ERR);
+	assert_int_equal(last_record().verdict.reason, UR_REASON_IMPORT);
+}
+
+static void test_held(void **state)
+{
+	(void)state;
+	import(CLIENT1, 0, USB2, 0);
+	ask_import(CLIENT2, 0, "usb2:2-1");
+	give(USB2, 1, "2-1");
+	was_told(CLIENT2, 0, UR_OP_DEV_BUSY);
+	assert_int_equal(last_record().verdict.reason, UR_REASON_HELD);
+	assert_int_equal(talks[CLIENT1][0].over, 1);
+	hang_up(CLIENT1, 0);
+	hang_up(USB2, 0);
+	import(CLIENT2, 1, USB2, 0);
+}
+
+/* Two are asked for at once; the first answer has it. */
+static void test_held_race(void **state)
+{
+	(void)state;
+	ask_import(CLIENT1, 0, "usb2:2-1");
+	ask_import(CLIENT2, 0, "serial:7");
+	take(USB2, 0);
+	decline(USB1, 0, UR_OP_NODEV);
+	take(USB2, 1);
+	put_imported(&M, &TEST_DEVICES[0], "2-1");
+	say(USB2, 1);
+	was_given(CLIENT2, 0, "usb2:2-1");
+	put_imported(&M, &TEST_DEVICES[0], "2-1");
+	say(USB2, 0);
+	was_told(CLIENT1, 0, UR_OP_DEV_BUSY);
+}
+
+/* ---- routes ----------------------------------------------------------------------- */
+
+static void test_refused(void **state)
+{
+	(void)state;
+	import(CLIENT1, 0, USB1, 0);
+	import(CLIENT2, 0, USB2, 0);
+	put_ret(&M, 77, 0, 0, 0, 0);
+	say(USB1, 0);
+	assert_int_equal(talks[CLIENT1][0].over, UR_PEER_RESET);
+	assert_int_equal(talks[CLIENT1][0].bytes, 320);
+	assert_int_equal(last_record().verdict.reason, UR_REASON_SEQNUM_UNKNOWN);
+	assert_int_equal(talks[CLIENT2][0].over, 1);
+	assert_int_equal(ur_router_calls(&router, UR_CALL_ROUTED), 1);
+}
+
+/* A VM dies and comes back: its routes end, and the device can be had again. */
+static void test_reborn(void **state)
+{
+	int vm;
+
+	(void)state;
+	for (vm = CLIENT1; vm <= USB1; vm += USB1 - CLIENT1) {
+		import(CLIENT1, 0, USB1, 0);
+		pair_reborn(&P4[vm], vm == CLIENT1 ? UR_END_B : UR_END_A);
+		hear_all(5);
+		assert_int_equal(last_record().event, UR_AUDIT_CUT);
+		assert_int_equal(talks[vm == CLIENT1 ? USB1 : CLIENT1][0].over,
+				 UR_PEER_RESET);
+	}
+	import(CLIENT1, 0, USB1, 0);
+}
+
+/* ---- shares, services, silence ------------------------------------------------------ */
+
+static void test_share(void **state)
+{
+	(void)state;
+	call(CLIENT1, 0);
+	call(CLIENT1, 1);
+	assert_int_equal(ur_router_calls(&router, UR_CALL_ASKING), 2);
+	assert_int_equal(ur_channel_call(end_of(CLIENT1), UR_SERVICE_USBIP,
+					 &talks[CLIENT1][2].ticket),
+			 UR_TRY_BUSY);
+	import(CLIENT2, 0, USB2, 0);
+	tick(UR_ROUTER_PATIENCE + 1);
+	hear_all(2);
+	assert_int_equal(talks[CLIENT1][0].over, UR_PEER_RESET);
+	assert_int_equal(ur_router_calls(&router, UR_CALL_FREE), 3);
+}
+
+static void test_services(void **state)
+{
+	struct ur_ticket t;
+
+	(void)state;
+	assert_int_equal(ur_channel_call(end_of(CLIENT1), 3241, &t), 0);
+	spin(3);
+	assert_int_equal(ur_channel_answered(end_of(CLIENT1), t),
+			 UR_PEER_REFUSED);
+	assert_int_equal(ur_channel_call(end_of(USB1), UR_SERVICE_USBIP, &t), 0);
+	spin(3);
+	assert_int_equal(ur_channel_answered(end_of(USB1), t), UR_PEER_REFUSED);
+}
+
+static void test_nonsense(void **state)
+{
+	(void)state;
+	call(CLIENT1, 0);
+	M.bytes = 0;
+	put32(&M, 0xdeadbeef);
+	put32(&M, 0);
+	say(CLIENT1, 0);
+	assert_int_equal(talks[CLIENT1][0].over, UR_PEER_RESET);
+	ask_import(CLIENT1, 0, "usb1:");
+	was_told(CLIENT1, 0, UR_OP_NODEV);
+	assert_int_equal(ur_router_calls(&router, UR_CALL_FREE), CALLS);
+}
+
+/* ---- configuration and audit ---------------------------------------------------------- */
+
+static void test_configuration(void **state)
+{
+	static const struct {
+		const char *name[VMS];
+		u32 calls;
+		int want;
+	} rows[] = {
+		{ { "a", "b", "c", "d" }, CALLS, 0 },
+		{ { "a", "a", "c", "d" }, CALLS, UR_BUG_INVALID },
+		{ { "a", "b", "c", "c" }, CALLS, UR_BUG_INVALID },
+		{ { "a", "b", "c", "serial" }, CALLS, UR_BUG_INVALID },
+		{ { "a", "b", "", "d" }, CALLS, UR_BUG_INVALID },
+		{ { "a", "b", "c:", "d" }, CALLS, UR_BUG_INVALID },
+		{ { "a", "b", "sixteen-bytes-is", "d" }, CALLS, UR_BUG_INVALID },
+		{ { "a", "b", "c", "d" }, 1, UR_BUG_INVALID },
+		{ { "a", "b", "c", "d" }, CALLS + 1, UR_BUG_INVALID },
+	};
+	struct ur_router_config config = config_of();
+	u32 i, k;
+
+	(void)state;
+	for (i = 0; i < ROWS(rows); i++) {
+		for (k = 0; k < VMS; k++)
+			sites[k].name = rows[i].name[k];
+		config.call_count = rows[i].calls;
+		if (ur_router_init(&router, &config) != rows[i].want)
+			row_fails("row %u", i);
+	}
+}
+
+static void test_audit_is_bounded(void **state)
+{
+	struct ur_audit_record r = { .event = UR_AUDIT_ENDED };
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < UR_AUDIT_RECORDS + 5; i++)
+		ur_audit_write(&router.audit, &r);
+	assert_int_equal(router.audit.lost, 5);
+	for (i = 0; ur_audit_take(&router.audit, &r); i++)
+		assert_int_equal(r.number, i + 1);
+	assert_int_equal(i, UR_AUDIT_RECORDS);
+	ur_audit_write(&router.audit, &r);
+	assert_true(ur_audit_take(&router.audit, &r));
+	assert_int_equal(r.number, UR_AUDIT_RECORDS + 6);
+}
+
+static void test_line(void **state)
+{
+	struct ur_audit_record r = {
+		.number = 7,
+		.event = UR_AUDIT_DENIED,
+		.client = "client2",
+		.port = { "usb1:1-1" },
+		.has_device = true,
+		.vendor = 0x46f4,
+		.product = 1,
+		.decision = { UR_POLICY_BLOCK, 2, 3, 0 },
+		.status = UR_OP_NODEV,
+	};
+	char line[UR_AUDIT_LINE_BYTES];
+	u32 bytes;
+
+	(void)state;
+	(void)ur_deny(&r.verdict, UR_REASON_POLICY_DEVICE, "target of the rule",
+		      "exactly", 2, 1);
+	bytes = ur_audit_line(&r, line);
+	assert_int_equal(bytes, strlen(line));
+	assert_string_equal(line,
+		"{\"number\":7,\"event\":\"denied\",\"client\":\"client2\","
+		"\"device\":\"usb1:1-1\",\"id\":\"46f4:0001\",\"target\":\"block\","
+		"\"line\":3,\"told\":\"no such device is exported\","
+		"\"reason\":\"policy-device\",\"field\":\"target of the rule\","
+		"\"got\":2,\"want\":\"exactly\",\"limit\":1}");
+	memset(r.client, 'c', sizeof(r.client) - 1);
+	memset(r.port.text, 'b', sizeof(r.port.text) - 1);
+	r.number = r.passed[0] = r.passed[1] = ~0ull;
+	r.verdict.why.got = r.verdict.why.want = ~0u;
+	r.event = UR_AUDIT_REFUSED;
+	assert_true(ur_audit_line(&r, line) < UR_AUDIT_LINE_BYTES - 200);
+}
+
+#define router_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		router_test(test_list),
+		router_test(test_list_without),
+		router_test(test_import),
+		router_test(test_unnamed),
+		router_test(test_nobody_has_it),
+		router_test(test_device_vm_fails),
+		router_test(test_policy),
+		router_test(test_wrong_device),
+		router_test(test_held),
+		router_test(test_held_race),
+		router_test(test_refused),
+		router_test(test_reborn),
+		router_test(test_share),
+		router_test(test_services),
+		router_test(test_nonsense),
+		router_test(test_configuration),
+		router_test(test_audit_is_bounded),
+		router_test(test_line),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("router", tests, NULL, NULL);
+}
