@@ -7,6 +7,7 @@ static void begin(struct ur_gate *gate)
 	gate->iso_at = 0;
 	gate->total = gate->is_urb ? UR_PDU_HEADER_BYTES : UR_OP_HEADER_BYTES;
 	gate->is_ready = false;
+	gate->is_stalled = false;
 }
 
 int ur_gate_init(struct ur_gate *gate, enum ur_travel travel,
@@ -42,7 +43,7 @@ static bool is_open(const struct ur_gate *gate)
 u32 ur_gate_room(struct ur_gate *gate, u8 **at)
 {
 	*at = gate->message + gate->bytes;
-	if (gate->is_ready || !is_open(gate))
+	if (gate->is_ready || gate->is_stalled || !is_open(gate))
 		return 0;
 	return gate->total - gate->bytes;
 }
@@ -137,10 +138,11 @@ static int urb_end(struct ur_gate *gate)
 	error = ur_guard_message(gate->guard, gate->travel, &gate->urb.pdu,
 				 gate->message + UR_PDU_HEADER_BYTES, data,
 				 &iso);
-	if (error)
+	if (error < 0)
 		return error;
-	gate->is_ready = true;
-	return UR_GATE_READY;
+	gate->is_stalled = error == UR_GUARD_STALLS;
+	gate->is_ready = !gate->is_stalled;
+	return gate->is_ready ? UR_GATE_READY : UR_GATE_STALLED;
 }
 
 /* At most three events for each 16 bytes: bounded by the message. */
@@ -181,9 +183,24 @@ int ur_gate_fill(struct ur_gate *gate, u32 bytes)
 			      fill_op(gate, at, bytes);
 }
 
+void ur_gate_stall(const struct ur_gate *gate, u8 answer[UR_PDU_HEADER_BYTES])
+{
+	const struct ur_limits none = { 0, 0 };
+	const struct ur_pdu pdu = {
+		.command = UR_RET_SUBMIT,
+		.seqnum = gate->urb.pdu.seqnum,
+		.status = (u32)UR_PEER_CLOSED,	/* numerically -EPIPE */
+	};
+	struct ur_refusal why;
+	struct ur_writer w;
+
+	ur_writer_init(&w, answer, UR_PDU_HEADER_BYTES);
+	(void)!ur_pdu_write(&w, UR_TO_CLIENT, &none, &pdu, &why);
+}
+
 void ur_gate_next(struct ur_gate *gate)
 {
-	if (gate->is_ready)
+	if (gate->is_ready || gate->is_stalled)
 		begin(gate);
 }
 

@@ -9,6 +9,9 @@
  *     send it                              may take as long as it takes
  *     ur_gate_next(&gate)
  *
+ * UR_GATE_STALLED in its place: take the answer, call ur_gate_next(), and send the
+ * answer the other way, between two messages.
+ *
  * Promise. Never asks for a byte behind the message it is in. A message is shown
  *   only when it is whole and the guard let it pass. After a refusal it asks for
  *   nothing and shows nothing; nor does the other direction of that guard.
@@ -27,6 +30,7 @@
 enum ur_gate_event {
 	UR_GATE_MORE = 0,	/* the message is not whole yet */
 	UR_GATE_READY = 1,	/* it is, and may be sent on */
+	UR_GATE_STALLED = 2,	/* it is, and is answered here: ur_gate_stall() */
 };
 
 struct ur_gate {
@@ -34,6 +38,7 @@ struct ur_gate {
 	enum ur_travel travel;
 	bool is_urb;		/* the import is behind us */
 	bool is_ready;
+	bool is_stalled;
 	u8 *message;
 	u32 room;		/* of the buffer */
 	u32 bytes;		/* of the message, so far */
@@ -67,7 +72,10 @@ u32 ur_gate_room(struct ur_gate *gate, u8 **at) ur_must_check;
  */
 int ur_gate_fill(struct ur_gate *gate, u32 bytes) ur_must_check;
 
-/* The message was sent on. */
+/* The answer to a request that policy forbids: RET_SUBMIT with status -EPIPE. */
+void ur_gate_stall(const struct ur_gate *gate, u8 answer[UR_PDU_HEADER_BYTES]);
+
+/* The message was sent on, or answered. */
 void ur_gate_next(struct ur_gate *gate);
 
 /* Whether the stream may end here: no message begun. */

@@ -72,13 +72,14 @@ int ur_guard_sever(struct ur_guard *g, enum ur_reason reason,
 }
 
 /* One exit: count what passes, sever on what does not. */
-static int conclude(struct ur_guard *g, enum ur_travel travel, int error,
+static int conclude(struct ur_guard *g, enum ur_travel travel, int result,
 		    const struct ur_verdict *v)
 {
-	if (error)
+	if (result < 0)
 		return sever(g, v);
-	g->passed[travel]++;
-	return 0;
+	if (result == 0)
+		g->passed[travel]++;
+	return result;
 }
 
 static int in_state(const struct ur_guard *g, enum ur_guard_state want,
@@ -284,34 +285,39 @@ static u32 changes_of(const struct ur_guard *g, const struct ur_control *c)
 				  a ? a->interface_subclass : 0);
 }
 
-static int judge_changes(const struct ur_guard *g, const struct ur_control *c,
-			 struct ur_verdict *v)
+/* Whether a request that was judged asks for a change that policy forbids. */
+static bool is_forbidden(struct ur_guard *g, const struct ur_pdu *pdu)
 {
-	u32 changes = changes_of(g, c);
+	struct ur_control c = ur_control_read(pdu->setup);
+	u32 changes;
 
+	if (pdu->command != UR_CMD_SUBMIT || pdu->ep != 0 ||
+	    g->state != UR_GUARD_APPROVED)
+		return false;
+	changes = changes_of(g, &c);
 	if (changes == UR_CHANGE_CONFIGURATION &&
-	    (g->first_configuration == 0 || c->value == g->first_configuration))
+	    (g->first_configuration == 0 || c.value == g->first_configuration))
 		changes = 0;
-	if ((changes & g->decision.denied_changes) != 0)
-		return ur_deny(v, UR_REASON_POLICY_CHANGE, "change",
-			       "none of those denied,", changes,
-			       g->decision.denied_changes);
-	return 0;
+	if ((changes & g->decision.denied_changes) == 0)
+		return false;
+	g->stalled++;
+	(void)ur_deny(&g->forbidden, UR_REASON_POLICY_CHANGE, "change",
+		      "none of those denied,", changes,
+		      g->decision.denied_changes);
+	return true;
 }
 
 /* Everything but the selection of the first configuration comes here. */
 static int judge_approved(const struct ur_guard *g, const struct ur_control *c,
 			  struct ur_verdict *v)
 {
-	int error = 0;
-
-	if (!g->is_configured && !ur_control_is_early(c))
+	if (g->is_configured)
+		return judge_recipient(g, c, v);
+	if (!ur_control_is_early(c))
 		return ur_deny(v, UR_REASON_CONTROL_REQUEST, "bRequest",
 			       "not before a configuration is selected",
 			       c->request, 0);
-	if (g->is_configured)
-		error = judge_recipient(g, c, v);
-	return error ? error : judge_changes(g, c, v);
+	return 0;
 }
 
 static int judge_control(const struct ur_guard *g, const struct ur_pdu *pdu,
@@ -374,6 +380,8 @@ static int pass_request(struct ur_guard *g, const struct ur_pdu *pdu,
 {
 	int error = judge_request(g, pdu, v);
 
+	if (!error && is_forbidden(g, pdu))
+		return UR_GUARD_STALLS;
 	if (!error)
 		error = admit_configuration(g, pdu, v);
 	return error ? error : ur_session_open(&g->session, pdu, iso, v);

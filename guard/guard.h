@@ -17,6 +17,8 @@
  *   the device's answer with status 0. An unlinked or failed SET_CONFIGURATION
  *   leaves no configuration, an unlinked SET_INTERFACE no alternate: what the
  *   device did is not known then, so the client has to say it again.
+ * A change that policy forbids is not passed on and answered as a device does that
+ *   cannot: with a stall.
  * "deny=set-configuration" lets the first configuration be selected, and again the
  *   same one (a reset needs it), but no other.
  * Not judged: transfer_flags, interval, start_frame (Linux's usbip-host masks or
@@ -72,6 +74,10 @@ struct ur_guard {
 	char serial[UR_STRING_TEXT_BYTES];
 	struct ur_pins pins;
 	struct ur_session session;
+
+	/* The last change that policy forbade, for the owner to read. */
+	struct ur_verdict forbidden;
+	u32 stalled;			/* times */
 
 	/* For the owner to read. */
 	struct ur_verdict verdict;
@@ -130,9 +136,12 @@ int ur_guard_header(struct ur_guard *g, enum ur_travel travel,
 		    struct ur_request *request) ur_must_check;
 
 /*
- * The whole message passes? `data` are its `data_bytes` bytes of data, `iso` a
+ * The whole message passes? UR_GUARD_STALLS: it asks for a change that policy
+ * forbids; the route goes on, but not this message, and the client gets a stall of
+ * that sequence number (status -EPIPE) in its place. `data` are its `data_bytes` bytes of data, `iso` a
  * cursor over its packet descriptors, which the framer has checked.
  */
+#define UR_GUARD_STALLS 1
 int ur_guard_message(struct ur_guard *g, enum ur_travel travel,
 		     const struct ur_pdu *pdu, const u8 *data, u32 data_bytes,
 		     struct ur_reader *iso) ur_must_check;

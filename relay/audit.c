@@ -8,6 +8,7 @@ const char *ur_audit_name(enum ur_audit_event event)
 		[UR_AUDIT_IMPORTED] = "imported",
 		[UR_AUDIT_DENIED] = "denied",
 		[UR_AUDIT_APPROVED] = "approved",
+		[UR_AUDIT_STALLED] = "stalled",
 		[UR_AUDIT_REFUSED] = "refused",
 		[UR_AUDIT_ENDED] = "ended",
 		[UR_AUDIT_CUT] = "cut",

@@ -22,6 +22,7 @@ enum ur_audit_event {
 	UR_AUDIT_IMPORTED,	/* the policy allows it, by what the import says */
 	UR_AUDIT_DENIED,	/* no route: `status` is what the client was told */
 	UR_AUDIT_APPROVED,	/* the policy allows it, by its descriptors */
+	UR_AUDIT_STALLED,	/* a change was forbidden: `verdict` */
 	UR_AUDIT_REFUSED,	/* severed: `verdict` */
 	UR_AUDIT_ENDED,		/* a route ended in order */
 	UR_AUDIT_CUT,		/* an end went away, or in the middle of a message */

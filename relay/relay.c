@@ -24,6 +24,7 @@ int ur_route_init(struct ur_route *route, struct ur_relay_end client,
 
 	route->state = UR_ROUTE_OPEN;
 	route->is_pending = false;
+	route->stalls = false;
 	route->end[UR_TO_DEVICE] = client;
 	route->end[UR_TO_CLIENT] = device;
 	for (i = 0; i < 2; i++) {
@@ -119,16 +120,47 @@ static enum step take(struct ur_route *route, enum ur_travel travel, u32 *bytes)
 	if (n < 0)
 		return step_of_error(n);
 	*bytes = (u32)n;
-	return ur_gate_fill(gate, (u32)n) < 0 ? REFUSED : MOVED;
+	n = ur_gate_fill(gate, (u32)n);
+	if (n == UR_GATE_STALLED) {
+		ur_gate_stall(gate, route->stall);
+		ur_gate_next(gate);
+		route->stall_sent = 0;
+		route->stalls = true;
+	}
+	return n < 0 ? REFUSED : MOVED;
+}
+
+/* Between two of the device's answers. */
+static bool stalls_now(const struct ur_route *route, enum ur_travel travel)
+{
+	return route->stalls && travel == UR_TO_CLIENT &&
+	       ur_gate_is_between(&route->gate[travel]);
+}
+
+static enum step put_stall(struct ur_route *route, u32 *bytes)
+{
+	int n = ur_end_send(&route->end[UR_TO_DEVICE],
+			    route->stall + route->stall_sent,
+			    UR_PDU_HEADER_BYTES - route->stall_sent);
+
+	if (n <= 0)
+		return step_of_error(n);
+	*bytes = (u32)n;
+	route->stall_sent += (u32)n;
+	route->stalls = route->stall_sent < UR_PDU_HEADER_BYTES;
+	return MOVED;
 }
 
 static enum step step(struct ur_route *route, enum ur_travel travel, u32 *bytes)
 {
 	if (travel == UR_TO_CLIENT && ur_route_waits(route))
 		return WAITS;
+	if (stalls_now(route, travel))
+		return put_stall(route, bytes);
 	if (route->gate[travel].is_ready)
 		return put(route, travel, bytes);
-	if (route->has_ended[travel])
+	if (route->has_ended[travel] ||
+	    (route->stalls && travel == UR_TO_DEVICE))
 		return WAITS;
 	return take(route, travel, bytes);
 }
@@ -218,6 +250,10 @@ static bool arm(struct ur_route *route, enum ur_travel travel)
 	u32 room;
 
 	if (travel == UR_TO_CLIENT && ur_route_waits(route))
+		return true;
+	if (stalls_now(route, travel))
+		return ur_end_arm_send(to);
+	if (route->stalls && travel == UR_TO_DEVICE)
 		return true;
 	if (gate->is_ready)
 		return ur_channel_arm_room(to->link, to->ticket,

@@ -45,6 +45,10 @@ struct ur_route {
 	bool is_pending;
 	bool has_ended[2];		/* no more comes from there */
 	u32 sent[2];			/* of the message that is ready */
+	/* The guard's own answer to the client, before anything else goes on. */
+	bool stalls;
+	u32 stall_sent;
+	u8 stall[UR_PDU_HEADER_BYTES];
 	struct ur_guard guard;
 	struct ur_gate gate[2];
 };

@@ -132,7 +132,7 @@ static void audit(struct ur_router *r, const struct ur_call *c,
 		record.product = g->device.product;
 		record.decision = g->decision;
 	}
-	record.verdict = g->verdict;
+	record.verdict = event == UR_AUDIT_STALLED ? g->forbidden : g->verdict;
 	for (i = 0; i < 2; i++)
 		record.passed[i] = g->passed[i];
 	ur_audit_write(&r->audit, &record);
@@ -327,6 +327,7 @@ static void settle_import(struct ur_router *r, struct ur_call *c)
 		audit(r, c, UR_AUDIT_IMPORTED);
 		ur_route_confirm(&c->route);
 		c->is_approved = false;
+		c->stalled = 0;
 		enter(c, UR_CALL_ROUTED);
 	}
 }
@@ -361,6 +362,10 @@ static bool step_routed(struct ur_router *r, struct ur_call *c)
 	if (!c->is_approved && c->route.guard.state == UR_GUARD_APPROVED) {
 		c->is_approved = true;
 		audit(r, c, UR_AUDIT_APPROVED);
+	}
+	if (c->stalled != c->route.guard.stalled) {
+		c->stalled = c->route.guard.stalled;
+		audit(r, c, UR_AUDIT_STALLED);
 	}
 	if (c->route.state == UR_ROUTE_OPEN)
 		return false;

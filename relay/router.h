@@ -50,7 +50,8 @@ struct ur_call {
 	u32 client;		/* of router.clients */
 	u32 device;		/* of router.devices */
 	bool tries_all;		/* the client named no VM: the next one may have it */
-	bool is_approved;	/* as the audit knows */
+	bool is_approved;	/* as the audit knows, like the next */
+	u32 stalled;
 	u32 ticks;		/* since the state began */
 	u32 status;		/* what the client is told if there is no route */
 	struct ur_relay_end client_end;

@@ -30,6 +30,7 @@ struct route {
 	u8 passed[MESSAGE_ROOM];	/* by the last route_send() */
 	u32 passed_bytes;
 	u64 passed_in_all;
+	u8 stall[UR_PDU_HEADER_BYTES];	/* the guard's own last answer */
 };
 
 /* A table with one rule: this target for every device and client. */
@@ -79,6 +80,10 @@ static inline int route_send(struct route *r, enum ur_travel travel,
 		bytes += part;
 		count -= part;
 		event = ur_gate_fill(gate, part);
+		if (event == UR_GATE_STALLED) {
+			ur_gate_stall(gate, r->stall);
+			ur_gate_next(gate);
+		}
 		if (event != UR_GATE_READY)
 			continue;
 		if (r->passed_bytes + gate->bytes <= MESSAGE_ROOM)

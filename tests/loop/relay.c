@@ -312,6 +312,51 @@ static void test_refused(void **state)
 	came_through(&beds[1].device, &beds[1].client);
 }
 
+/*
+ * A forbidden change: the device does not hear of it, the client gets a stall of it,
+ * not into the middle of another answer, and the route goes on.
+ */
+static void test_stalled(void **state)
+{
+	const u8 set_interface[8] = { 1, 11, 0, 0, 0, 0, 0, 0 };
+	struct bed *b = &beds[0];
+	u32 said, heard, i;
+
+	(void)state;
+	enumerate(b);
+	b->route.guard.decision.denied_changes = UR_CHANGE_INTERFACE;
+	said = b->device.in.bytes;
+	heard = b->client.in.bytes;
+	put_submit(&M, 8, UR_DIR_IN, 1, 512, 0, NULL);
+	say(&b->client);
+	run(100);
+	put_ret(&M, 8, 0, 512, 0, 0);
+	for (i = 0; i < 512; i++)
+		put8(&M, i);
+	M.bytes -= 100;
+	say(&b->device);
+	run(200);
+	put_submit(&M, 9, UR_DIR_OUT, 0, 0, 0, set_interface);
+	say(&b->client);
+	run(200);
+	assert_int_equal(b->client.in.bytes, heard);
+	assert_true(ur_relay_arm(&relay));
+	M.bytes = 0;
+	for (i = 412; i < 512; i++)
+		put8(&M, i);
+	say(&b->device);
+	run(200);
+	assert_int_equal(b->device.in.bytes, said + 48);
+	assert_int_equal(b->client.in.bytes, heard + 48 + 512 + 48);
+	put_ret(&M, 9, (u32)-32, 0, 0, 0);
+	assert_memory_equal(b->client.in.at + heard + 48 + 512, M.at, 48);
+	assert_int_equal(b->route.guard.stalled, 1);
+	put_submit(&M, 100, UR_DIR_IN, 1, 8, 0, NULL);
+	say(&b->client);
+	run(100);
+	assert_int_equal(b->device.in.bytes, said + 96);
+}
+
 /* Half a message and then the end of the stream: the half arrives nowhere. */
 static void test_ends_in_the_middle(void **state)
 {
@@ -370,6 +415,7 @@ int main(void)
 		relay_test(test_back_pressure),
 		relay_test(test_turn_is_bounded),
 		relay_test(test_refused),
+		relay_test(test_stalled),
 		relay_test(test_ends_in_the_middle),
 		relay_test(test_ends_in_order),
 	};

@@ -193,6 +193,11 @@ static const struct {
 	{ 13, "dfu", { 0x21, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
 };
 
+/* RET_SUBMIT, sequence number 5, status -EPIPE: usbip_protocol.rst. */
+static const u8 STALL_OF_5[48] = { 0, 0, 0, 3, 0, 0, 0, 5, 0, 0, 0, 0,
+				   0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff,
+				   0xe0 };
+
 static void test_changes(void **unused)
 {
 	char rules[64];
@@ -207,10 +212,19 @@ static void test_changes(void **unused)
 		table = compile(rules, &bytes);
 		assert_int_equal(route_open(&R, table, bytes, "c"), 0);
 		assert_int_equal(route_enumerate(&R, &TEST_DEVICES[1]), 0);
-		(void)route_control(&R, 5, changes[i].setup, NULL, 0);
+		memset(R.stall, 0, sizeof(R.stall));
+		put_submit(&M, 5, changes[i].setup[0] >> 7, 0, 0, 0,
+			   changes[i].setup);
+		row_is(changes[i].row, "severed",
+		       route_send(&R, UR_TO_DEVICE, M.at, M.bytes, 7), 0);
+		row_is(changes[i].row, "passed", R.passed_bytes > 0,
+		       changes[i].reason == UR_REASON_NONE);
 		row_text(changes[i].row, "reason",
-			 ur_reason_name(R.guard.verdict.reason),
+			 ur_reason_name(R.guard.forbidden.reason),
 			 ur_reason_name(changes[i].reason));
+		row_is(changes[i].row, "answer",
+		       memcmp(R.stall, STALL_OF_5, sizeof(STALL_OF_5)) == 0,
+		       changes[i].reason != UR_REASON_NONE);
 		free(table);
 	}
 }
@@ -231,9 +245,11 @@ static void test_firmware(void **unused)
 	assert_int_equal(route_open(&R, table, bytes, "c"), 0);
 	assert_int_equal(route_enumerate(&R, &d), 0);
 	assert_int_equal(route_control(&R, 5, status, NULL, 0), 0);
-	assert_int_equal(route_control(&R, 6, download, NULL, 0),
-			 UR_PEER_BROKEN);
-	assert_int_equal(R.guard.verdict.reason, UR_REASON_POLICY_CHANGE);
+	put_submit(&M, 6, UR_DIR_OUT, 0, 0, 0, download);
+	assert_int_equal(route_send(&R, UR_TO_DEVICE, M.at, M.bytes, 48), 0);
+	assert_int_equal(R.passed_bytes, 0);
+	assert_int_equal(R.guard.stalled, 1);
+	assert_int_equal(route_control(&R, 6, status, NULL, 0), 0);
 	free(table);
 }
 
