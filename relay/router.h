@@ -49,7 +49,7 @@ struct ur_call {
 	enum ur_call_state state;
 	u32 client;		/* of router.clients */
 	u32 device;		/* of router.devices */
-	bool tries_all;		/* the client named no VM: the next one may have it */
+	u32 last_device;	/* to ask; all of them if the client named none */
 	bool is_approved;	/* as the audit knows, like the next */
 	u32 stalled;
 	u32 ticks;		/* since the state began */
