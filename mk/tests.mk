@@ -3,9 +3,11 @@
 # for each and one summary line at the end. A snippet adds a suite with
 #     SUITES += name
 #     suite-name = command        suite-name.deps = make targets it needs
-# and `make check-name` runs it alone. SLOW_SUITES run last.
+# and `make check-name` runs it alone. SLOW_SUITES run last; IDLE_SUITES, which need
+# nothing but processor time, beside the others on what those leave.
 
 ORDERED = $(SUITES) $(SLOW_SUITES)
+as_argument = '$(1)=$(suite-$(1))'
 
 ## make check        install what is missing, build everything, run every test suite
 ## make check-NAME   run one suite; `make suites` lists them
@@ -13,14 +15,15 @@ check:
 	@$(MAKE) deps
 	@echo "building (V=1 shows how)"
 	@$(MAKE) check-build
-	@tests/run $(foreach s,$(ORDERED),'$(s)=$(suite-$(s))')
+	@tests/run $(foreach s,$(ORDERED),$(call as_argument,$(s))) \
+		--idle $(foreach s,$(IDLE_SUITES),$(call as_argument,$(s)))
 
-check-build: all $$(foreach s,$$(ORDERED),$$(suite-$$(s).deps))
+check-build: all $$(foreach s,$$(ORDERED) $$(IDLE_SUITES),$$(suite-$$(s).deps))
 
 check-%: $$(suite-$$*.deps)
 	@tests/run '$*=$(suite-$*)'
 
 suites:
-	@printf '%s\n' $(ORDERED)
+	@printf '%s\n' $(ORDERED) $(IDLE_SUITES)
 
 .PHONY: check check-build suites
