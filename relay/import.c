@@ -10,8 +10,6 @@ static const struct ur_site *device_of(const struct ur_router *r,
 static bool call_device(struct ur_router *r, struct ur_call *c)
 {
 	c->device_end.link = device_of(r, c)->link;
-	ur_zero(&c->route.guard.port, sizeof(c->route.guard.port));
-	ur_zero(&c->route.guard.verdict, sizeof(c->route.guard.verdict));
 	return ur_channel_call(c->device_end.link, UR_SERVICE_USBIP,
 			       &c->device_end.ticket) == 0;
 }
@@ -70,7 +68,7 @@ static bool is_held(const struct ur_router *r, const struct ur_call *c)
 	for (i = 0; i < r->relay.count; i++) {
 		const struct ur_call *other = &r->config.calls[i];
 
-		if (other != c && other->state == UR_CALL_ROUTED &&
+		if (other->state == UR_CALL_ROUTED &&
 		    ur_text_is_same(other->route.guard.port.text,
 			    c->route.guard.port.text))
 			return true;

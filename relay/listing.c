@@ -88,10 +88,8 @@ static void settle_device(struct ur_listing *l, struct ur_audit *audit)
 	struct ur_policy_decision decision;
 	struct ur_op_busid port;
 
-	if (!l->has_device || l->interfaces < l->device.interfaces)
-		return;
-	l->has_device = false;
-	if (!ur_guard_port(vm, &l->device.busid, &port))
+	if (l->interfaces < l->device.interfaces ||
+	    !ur_guard_port(vm, &l->device.busid, &port))
 		return;
 	decision = ur_guard_decide(l->config.policy, l->config.client,
 				   &l->device, &port);
@@ -122,11 +120,11 @@ static void take_piece(struct ur_listing *l, int event, struct ur_audit *audit)
 	if (event == UR_OP_DEVICE) {
 		l->device = l->op.device;
 		l->interfaces = 0;
-		l->has_device = true;
+		settle_device(l, audit);
 	} else if (event == UR_OP_INTERFACE) {
 		l->interface[l->interfaces++] = l->op.interface;
+		settle_device(l, audit);
 	}
-	settle_device(l, audit);
 }
 
 /* Whether to go on at once. */
@@ -180,7 +178,6 @@ static bool call(struct ur_listing *l)
 {
 	l->end.link = l->config.devices[l->site].link;
 	l->sent = 0;
-	l->has_device = false;
 	ur_op_framer_init(&l->op, UR_TO_CLIENT);
 	if (ur_channel_call(l->end.link, UR_SERVICE_USBIP, &l->end.ticket)) {
 		l->site++;

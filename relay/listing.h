@@ -48,8 +48,7 @@ struct ur_listing {
 	u32 sent;		/* of the request */
 	struct ur_relay_end end;
 	struct ur_op_framer op;
-	bool has_device;	/* `device` and the interfaces so far */
-	u32 interfaces;
+	u32 interfaces;		/* of `device`, so far */
 	struct ur_op_interface interface[UR_OP_INTERFACES_MAX];
 	struct ur_op_device device;
 

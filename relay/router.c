@@ -186,7 +186,6 @@ static void take_call(struct ur_router *r, u32 client, u32 channel, u32 service)
 		return;
 	}
 	c->client_end.link = link;
-	c->status = UR_OP_OK;
 	ur_zero(&c->route.guard, sizeof(c->route.guard));
 	ur_op_framer_init(&c->op, UR_TO_DEVICE);
 	ur_call_enter(c, UR_CALL_ASKING);

@@ -336,8 +336,10 @@ static void test_stalled(void **state)
 	M.bytes -= 100;
 	say(&b->device);
 	run(200);
-	put_submit(&M, 9, UR_DIR_OUT, 0, 0, 0, set_interface);
-	say(&b->client);
+	for (i = 9; i < 11; i++) {
+		put_submit(&M, i, UR_DIR_OUT, 0, 0, 0, set_interface);
+		say(&b->client);
+	}
 	run(200);
 	assert_int_equal(b->client.in.bytes, heard);
 	assert_true(ur_relay_arm(&relay));
@@ -347,10 +349,13 @@ static void test_stalled(void **state)
 	say(&b->device);
 	run(200);
 	assert_int_equal(b->device.in.bytes, said + 48);
-	assert_int_equal(b->client.in.bytes, heard + 48 + 512 + 48);
-	put_ret(&M, 9, (u32)-32, 0, 0, 0);
-	assert_memory_equal(b->client.in.at + heard + 48 + 512, M.at, 48);
-	assert_int_equal(b->route.guard.stalled, 1);
+	assert_int_equal(b->client.in.bytes, heard + 48 + 512 + 2 * 48);
+	for (i = 9; i < 11; i++) {
+		put_ret(&M, i, (u32)-32, 0, 0, 0);
+		assert_memory_equal(b->client.in.at + heard + 48 + 512 +
+				    (i - 9) * 48, M.at, 48);
+	}
+	assert_int_equal(b->route.guard.stalled, 2);
 	put_submit(&M, 100, UR_DIR_IN, 1, 8, 0, NULL);
 	say(&b->client);
 	run(100);

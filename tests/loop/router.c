@@ -55,6 +55,33 @@ static void test_list_without(void **state)
 	}
 }
 
+/* Lists that are longer than a ring, than a list may be, and than the buffer. */
+static void test_long_list(void **state)
+{
+	static const u32 rooms[] = { ROUTE_TRANSFER, 10000 };
+	const u32 want[] = { UR_OP_DEVICES_MAX,
+			     (UR_GATE_BYTES(10000, 0) - 12) / 316 };
+	struct ur_router_config config = config_of();
+	u32 way, i;
+
+	(void)state;
+	for (way = 0; way < 2; way++) {
+		config.limits.transfer_bytes = rooms[way];
+		config.limits.iso_packets = way ? 0 : ROUTE_PACKETS;
+		assert_int_equal(ur_router_init(&router, &config), 0);
+		ask_list(CLIENT1, 0);
+		for (i = USB1; i <= USB2; i++) {
+			give_many((int)i, 0, 100);
+			hang_up((int)i, 0);
+		}
+		hear_all(100);
+		assert_int_equal(heard32(CLIENT1, 0, 8), want[way]);
+		assert_int_equal(talks[CLIENT1][0].bytes, 12 + 316 * want[way]);
+		assert_int_equal(talks[CLIENT1][0].over, 0);
+		hang_up(CLIENT1, 0);
+	}
+}
+
 /* ---- imports -------------------------------------------------------------------- */
 
 static void import(int vm, int k, int device, int l)
@@ -114,7 +141,9 @@ static void test_nobody_has_it(void **state)
 	(void)state;
 	ask_import(CLIENT1, 0, "nosuch:1-1");
 	decline(USB1, 0, UR_OP_NODEV);
+	assert_true(is_let_go(USB1, 0));
 	decline(USB2, 0, UR_OP_DEV_ERR);
+	assert_true(is_let_go(USB2, 0));
 	was_told(CLIENT1, 0, UR_OP_DEV_ERR);
 	ask_import(CLIENT1, 0, "usb1:1-9");
 	decline(USB1, 0, UR_OP_NODEV);
@@ -139,6 +168,8 @@ static void test_device_vm_fails(void **state)
 		assert_int_equal(talks[CLIENT1][0].bytes, way == 3 ? 8 : 0);
 		tick(UR_ROUTER_PATIENCE + 1);
 		was_told(CLIENT1, 0, UR_OP_NA);
+		assert_false(is_called(USB1));
+		assert_true(way != 1 || is_let_go(USB1, 0));
 	}
 }
 
@@ -177,6 +208,7 @@ static void test_held(void **state)
 	give(USB2, 1, "2-1");
 	was_told(CLIENT2, 0, UR_OP_DEV_BUSY);
 	assert_int_equal(last_record().verdict.reason, UR_REASON_HELD);
+	assert_true(is_let_go(USB2, 1));
 	assert_int_equal(talks[CLIENT1][0].over, 1);
 	hang_up(CLIENT1, 0);
 	hang_up(USB2, 0);
@@ -231,6 +263,13 @@ static void test_reborn(void **state)
 				 UR_PEER_RESET);
 	}
 	import(CLIENT1, 0, USB1, 0);
+	/* What was there before is no part of what comes after. */
+	hang_up(CLIENT1, 0);
+	hang_up(USB1, 0);
+	ur_link_stop(end_of(USB1));
+	ask_import(CLIENT1, 0, "usb1:1-1");
+	was_told(CLIENT1, 0, UR_OP_NA);
+	assert_false(last_record().has_device);
 }
 
 /* ---- shares, services, silence ------------------------------------------------------ */
@@ -370,6 +409,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		router_test(test_list),
 		router_test(test_list_without),
+		router_test(test_long_list),
 		router_test(test_import),
 		router_test(test_unnamed),
 		router_test(test_nobody_has_it),

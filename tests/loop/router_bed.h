@@ -38,6 +38,7 @@ static struct ur_policy policy;
 static struct ur_call calls[CALLS];
 static u8 buffers[UR_ROUTER_BUFFER_BYTES(CALLS, ROUTE_TRANSFER, ROUTE_PACKETS)];
 static struct ur_router router;
+static bool is_rung;
 static struct ur_site sites[VMS];
 
 static const char RULES[] =
@@ -51,16 +52,31 @@ static struct ur_link *end_of(int vm)
 	return &P4[vm].l[vm <= CLIENT2 ? UR_END_B : UR_END_A];
 }
 
+/* As its owner does: until nothing moves and it may sleep. */
+static void run_router(void)
+{
+	int turns = 0;
+
+	ur_router_look(&router);
+	while (ur_router_turn(&router) || !ur_router_arm(&router))
+		assert_true(++turns < 10000);
+}
+
+/* The router sleeps unless somebody rang: what it does not ask for it misses. */
 static void spin(int turns)
 {
 	int i;
 
 	while (turns-- > 0) {
-		for (i = 0; i < VMS; i++)
+		for (i = 0; i < VMS; i++) {
 			ur_link_look(end_of(i));
-		ur_router_look(&router);
-		(void)!ur_router_turn(&router);
-		(void)!ur_router_arm(&router);
+			if (ur_link_take_bell(end_of(i)))
+				is_rung = true;
+		}
+		if (is_rung) {
+			is_rung = false;
+			run_router();
+		}
 	}
 }
 
@@ -68,6 +84,7 @@ static void tick(u32 ticks)
 {
 	while (ticks-- > 0) {
 		ur_router_tick(&router);
+		is_rung = true;
 		spin(2);
 	}
 }
@@ -111,6 +128,7 @@ static int setup(void **state)
 		sites[i].link = &P4[i].l[i <= CLIENT2 ? UR_END_A : UR_END_B];
 	}
 	assert_int_equal(ur_router_init(&router, &config), 0);
+	is_rung = true;
 	return 0;
 }
 
@@ -260,6 +278,20 @@ static void give_list(int vm, int k, const char *first, const char *second)
 	say(vm, k);
 }
 
+static void give_many(int vm, int k, u32 count)
+{
+	u32 i;
+
+	take(vm, k);
+	M.bytes = 0;
+	put32(&M, 0x01110005);
+	put32(&M, 0);
+	put32(&M, count);
+	for (i = 0; i < count; i++)
+		put_device(&TEST_DEVICES[0], "1-1");
+	say(vm, k);
+}
+
 static void decline(int vm, int k, u32 status)
 {
 	take(vm, k);
@@ -295,6 +327,13 @@ static void was_told(int vm, int k, u32 status)
 	assert_int_equal(heard32(vm, k, 4), status);
 	assert_int_equal(talks[vm][k].over, 0);
 	hang_up(vm, k);
+}
+
+/* The router has given up its channel to that device VM. */
+static bool is_let_go(int vm, int k)
+{
+	hear_all(5);
+	return talks[vm][k].over <= 0;
 }
 
 static void was_given(int vm, int k, const char *busid)
