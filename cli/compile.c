@@ -104,8 +104,9 @@ static bool take_string(struct compiler *c, u16 *first, u16 *bytes)
 	const char *start = c->text;
 	size_t before = ur_writer_used(&c->strings);
 
-	if (*c->text++ != '"')
+	if (*c->text != '"')
 		return wrong_at(c, start, "want a string in quotes");
+	c->text++;
 	while (*c->text != '"') {
 		const char *at = c->text;
 
@@ -232,8 +233,9 @@ static bool take_set(struct compiler *c, u32 attribute, struct clause *clause)
 {
 	const char *start = c->text;
 
-	if (*c->text++ != '{')
+	if (*c->text != '{')
 		return wrong_at(c, start, "want { and values after an operator");
+	c->text++;
 	for (skip_blanks(c); *c->text != '}'; skip_blanks(c)) {
 		if (is_end(c))
 			return wrong_at(c, start, "a set without its }");
