@@ -52,6 +52,7 @@ static inline u64 ur_be64_to_host(struct ur_be64 wire)
 	u64 value = 0;
 	u32 i;
 
+	/*@ loop assigns i, value; loop pragma UNROLL "completely", 9; */
 	for (i = 0; i < 8; i++)
 		value = value * 0x100u + wire.byte[i];
 	return value;
@@ -81,6 +82,7 @@ static inline struct ur_be64 ur_be64_from_host(u64 value)
 	struct ur_be64 wire = { { 0 } };
 	u32 i;
 
+	/*@ loop assigns i, value, wire; loop pragma UNROLL "completely", 9; */
 	for (i = 8; i > 0; i--) {
 		wire.byte[i - 1] = (u8)(value % 0x100u);
 		value /= 0x100u;
@@ -124,7 +126,7 @@ static inline bool ur_must_check ur_reader_is_done(const struct ur_reader *r)
 }
 
 /* Copy the next `bytes` to `to`, or zeros if there are not so many. */
-static inline void ur_reader_bytes(struct ur_reader *r, void *to, size_t bytes)
+static inline void ur_reader_bytes(struct ur_reader *r, u8 *to, size_t bytes)
 {
 	if (bytes == 0)
 		return;
@@ -211,7 +213,7 @@ static inline bool ur_must_check ur_writer_is_ok(const struct ur_writer *w)
 	return !w->failed;
 }
 
-static inline void ur_writer_bytes(struct ur_writer *w, const void *from,
+static inline void ur_writer_bytes(struct ur_writer *w, const u8 *from,
 				   size_t bytes)
 {
 	if (bytes == 0)

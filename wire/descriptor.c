@@ -73,10 +73,11 @@ static int take_whole(struct ur_reader *r, u8 type, struct ur_refusal *why)
 {
 	size_t bytes = ur_reader_remaining(r);
 	u8 head[4] = { 0 };
-	struct ur_reader ahead = *r;
+	struct ur_reader ahead;
 	u32 total;
 	int error;
 
+	ahead = *r;
 	ur_reader_bytes(&ahead, head, bytes < 4 ? bytes : 4);
 	error = ur_descriptor_total(head, bytes < 4 ? bytes : 4, type, &total,
 				    why);
@@ -166,6 +167,8 @@ ur_alternate_find(const struct ur_configuration *configuration, u8 interface,
 {
 	u32 i;
 
+	/*@ loop invariant i <= configuration->alternates; loop assigns i;
+	  @ loop variant configuration->alternates - i; */
 	for (i = 0; i < configuration->alternates; i++) {
 		const struct ur_alternate *a = &configuration->alternate[i];
 
@@ -173,6 +176,15 @@ ur_alternate_find(const struct ur_configuration *configuration, u8 interface,
 			return a;
 	}
 	return NULL;
+}
+
+static void add_alternate(struct walk *w, const struct ur_alternate *a,
+			  u8 endpoints)
+{
+	w->alternate = &w->c->alternate[w->c->alternates++];
+	*w->alternate = *a;
+	w->endpoints_due = endpoints;
+	w->endpoint = NULL;
 }
 
 static int place_alternate(struct walk *w, const struct ur_alternate *a,
@@ -192,10 +204,7 @@ static int place_alternate(struct walk *w, const struct ur_alternate *a,
 	if (c->alternates == UR_ALTERNATES_MAX)
 		return ur_refuse_too_big(w->why, "alternate settings",
 					 c->alternates + 1u, UR_ALTERNATES_MAX);
-	w->alternate = &c->alternate[c->alternates++];
-	*w->alternate = *a;
-	w->endpoints_due = endpoints;
-	w->endpoint = NULL;
+	add_alternate(w, a, endpoints);
 	return 0;
 }
 
@@ -222,12 +231,16 @@ static bool is_taken(const struct walk *w, u8 address)
 {
 	u32 i, e;
 
+	/*@ loop invariant i <= w->c->alternates; loop assigns i, e;
+	  @ loop variant w->c->alternates - i; */
 	for (i = 0; i < w->c->alternates; i++) {
 		const struct ur_alternate *a = &w->c->alternate[i];
 
 		if (a != w->alternate &&
 		    a->interface == w->alternate->interface)
 			continue;
+		/*@ loop invariant e <= a->endpoints; loop assigns e;
+		  @ loop variant a->endpoints - e; */
 		for (e = 0; e < a->endpoints; e++)
 			if (w->c->endpoint[a->first_endpoint + e].address ==
 			    address)
@@ -248,6 +261,21 @@ static int check_endpoint(const struct walk *w, const struct ur_endpoint *e)
 		return ur_refuse(w->why, UR_PEER_MALFORMED, "bEndpointAddress",
 				 "not again", e->address, e->address);
 	return 0;
+}
+
+static void add_endpoint(struct walk *w, const struct ur_endpoint *e)
+{
+	struct ur_endpoint *at = &w->c->endpoint[w->c->endpoints];
+
+	at->address = e->address;
+	at->type = e->type;
+	at->max_packet = e->max_packet;
+	at->interval = e->interval;
+	at->has_companion = false;
+	w->c->endpoints++;
+	w->alternate->endpoints++;
+	w->endpoints_due--;
+	w->endpoint = at;
 }
 
 static int take_endpoint(struct walk *w, struct ur_reader *r)
@@ -272,23 +300,29 @@ static int take_endpoint(struct walk *w, struct ur_reader *r)
 	if (c->endpoints == UR_ENDPOINTS_MAX)
 		return ur_refuse_too_big(w->why, "endpoints",
 					 c->endpoints + 1u, UR_ENDPOINTS_MAX);
-	w->endpoint = &c->endpoint[c->endpoints++];
-	*w->endpoint = e;
-	w->alternate->endpoints++;
-	w->endpoints_due--;
+	add_endpoint(w, &e);
 	return 0;
+}
+
+static void add_companion(struct walk *w, u8 burst, u8 attributes, u16 bytes)
+{
+	w->endpoint->has_companion = true;
+	w->endpoint->max_burst = burst;
+	w->endpoint->companion_attributes = attributes;
+	w->endpoint->bytes_per_interval = bytes;
 }
 
 static int take_companion(struct walk *w, struct ur_reader *r)
 {
+	u8 burst = ur_reader_u8(r);
+	u8 attributes = ur_reader_u8(r);
+	u16 bytes = little(r);
+
 	if (!w->endpoint || w->endpoint->has_companion)
 		return ur_refuse(w->why, UR_PEER_MALFORMED,
 				 "endpoint companion", "one after each endpoint,",
 				 w->endpoint ? 2 : 1, w->endpoint ? 1 : 0);
-	w->endpoint->has_companion = true;
-	w->endpoint->max_burst = ur_reader_u8(r);
-	w->endpoint->companion_attributes = ur_reader_u8(r);
-	w->endpoint->bytes_per_interval = little(r);
+	add_companion(w, burst, attributes, bytes);
 	return 0;
 }
 
@@ -354,8 +388,9 @@ static int take_piece(struct walk *w, struct ur_reader *r)
 	case UR_DESCRIPTOR_COMPANION:
 		return take_companion(w, &piece);
 	default:
-		return take_other(w, &piece, type);
+		break;
 	}
+	return take_other(w, &piece, type);
 }
 
 /* Each interface counts once, by its alternate setting 0, which it must have. */
@@ -364,6 +399,8 @@ static int count_interfaces(struct walk *w)
 	struct ur_configuration *c = w->c;
 	u32 i;
 
+	/*@ loop invariant i <= c->alternates; loop assigns i, c->interfaces;
+	  @ loop variant c->alternates - i; */
 	for (i = 0; i < c->alternates; i++) {
 		const struct ur_alternate *a = &c->alternate[i];
 
@@ -397,6 +434,10 @@ int ur_configuration_read(struct ur_reader *r, u8 type,
 	if (configuration->value == 0)
 		return ur_refuse(why, UR_PEER_MALFORMED, "bConfigurationValue",
 				 "at least", 0, 1);
+	/*@ loop invariant WALK_OK(&w) && READER_OK(r);
+	  @ loop invariant error == 0 || IS_REFUSED(error);
+	  @ loop assigns error, OF_WALK(&w), ALL_OF_WHY(why), r->at, r->failed;
+	  @ loop variant error == 0 ? LEFT(r) + 1 : 0; */
 	while (!error && ur_reader_remaining(r) > 0)
 		error = take_piece(&w, r);
 	if (!error)
@@ -409,8 +450,9 @@ int ur_configuration_read(struct ur_reader *r, u8 type,
 /* USB 3.2 section 9.6.2: the fixed parts that Linux reads without asking. */
 static u32 capability_least(u8 type, const struct ur_reader *piece)
 {
-	struct ur_reader ahead = *piece;
+	struct ur_reader ahead;
 
+	ahead = *piece;
 	switch (type) {
 	case 2:		/* USB 2.0 extension */
 		return 7;
@@ -455,6 +497,10 @@ int ur_bos_check(struct ur_reader *r, struct ur_refusal *why)
 	if (error)
 		return error;
 	said = ur_reader_u8(r);
+	/*@ loop invariant READER_OK(r) && (error == 0 || IS_REFUSED(error));
+	  @ loop invariant error == 0 ==> got + LEFT(r) <= 0xffff;
+	  @ loop assigns error, got, ALL_OF_WHY(why), r->at, r->failed;
+	  @ loop variant error == 0 ? LEFT(r) + 1 : 0; */
 	for (; !error && ur_reader_remaining(r) > 0; got++)
 		error = check_capability(r, why);
 	if (error)
@@ -517,7 +563,7 @@ static u32 take_character(struct ur_reader *r)
 	if (unit > 0xdbff || low < 0xdc00 || low > 0xdfff)
 		return '?';
 	*r = ahead;
-	return 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+	return 0x10000 + (unit - 0xd800) * 0x400 + (low - 0xdc00);
 }
 
 void ur_string_text(const u8 *at, size_t bytes, char text[UR_STRING_TEXT_BYTES])
@@ -527,6 +573,9 @@ void ur_string_text(const u8 *at, size_t bytes, char text[UR_STRING_TEXT_BYTES])
 
 	ur_reader_init(&r, at, bytes > 254 ? 254 : bytes);
 	ur_reader_skip(&r, HEAD_BYTES);
+	/*@ loop invariant READER_OK(&r) && used < UR_STRING_TEXT_BYTES;
+	  @ loop assigns used, r, text[0 .. UR_STRING_TEXT_BYTES - 1];
+	  @ loop variant LEFT(&r); */
 	while (ur_reader_remaining(&r) >= 2 && used + 5 <= UR_STRING_TEXT_BYTES)
 		used += put_utf8(text + used, take_character(&r));
 	text[used] = '\0';

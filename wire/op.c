@@ -171,6 +171,7 @@ static int check_busid(const struct ur_op_busid *busid, struct ur_refusal *why)
 {
 	const char *text = busid->text;
 	int error = check_filled(text, UR_OP_BUSID_BYTES, "busid", why);
+	u32 length = length_of(text, UR_OP_BUSID_BYTES);
 	u32 i;
 
 	if (error)
@@ -178,7 +179,7 @@ static int check_busid(const struct ur_op_busid *busid, struct ur_refusal *why)
 	if (!is_alnum(text[0]))
 		return refuse_char(why, "busid", "a letter or digit like",
 				   text[0]);
-	for (i = 1; i < UR_OP_BUSID_BYTES && text[i] != '\0'; i++)
+	for (i = 1; i < length; i++)
 		if (!is_busid(text[i]))
 			return refuse_char(why, "busid",
 					   "a letter, digit, . : _ - like",
@@ -189,11 +190,12 @@ static int check_busid(const struct ur_op_busid *busid, struct ur_refusal *why)
 static int check_path(const char *path, struct ur_refusal *why)
 {
 	int error = check_filled(path, UR_OP_PATH_BYTES, "path", why);
+	u32 length = length_of(path, UR_OP_PATH_BYTES);
 	u32 i;
 
 	if (error)
 		return error;
-	for (i = 0; i < UR_OP_PATH_BYTES && path[i] != '\0'; i++)
+	for (i = 0; i < length; i++)
 		if (!is_printable(path[i]))
 			return refuse_char(why, "path", "printable ASCII like",
 					   path[i]);
@@ -218,7 +220,7 @@ int ur_op_busid_read(struct ur_reader *r, struct ur_op_busid *busid,
 {
 	size_t got = ur_reader_remaining(r);
 
-	ur_reader_bytes(r, busid->text, UR_OP_BUSID_BYTES);
+	ur_reader_bytes(r, (u8 *)busid->text, UR_OP_BUSID_BYTES);
 	if (!ur_reader_is_ok(r))
 		return ur_refuse_length(why, "busid bytes", got,
 					UR_OP_BUSID_BYTES);
@@ -231,7 +233,7 @@ int ur_op_busid_write(struct ur_writer *w, const struct ur_op_busid *busid,
 	if (check_busid(busid, why) ||
 	    ur_require_room(w, UR_OP_BUSID_BYTES, "room for a busid", why))
 		return UR_BUG_INVALID;
-	ur_writer_bytes(w, busid->text, UR_OP_BUSID_BYTES);
+	ur_writer_bytes(w, (const u8 *)busid->text, UR_OP_BUSID_BYTES);
 	return 0;
 }
 
@@ -297,8 +299,8 @@ int ur_op_device_read(struct ur_reader *r, struct ur_op_device *device,
 {
 	size_t got = ur_reader_remaining(r);
 
-	ur_reader_bytes(r, device->path, UR_OP_PATH_BYTES);
-	ur_reader_bytes(r, device->busid.text, UR_OP_BUSID_BYTES);
+	ur_reader_bytes(r, (u8 *)device->path, UR_OP_PATH_BYTES);
+	ur_reader_bytes(r, (u8 *)device->busid.text, UR_OP_BUSID_BYTES);
 	device->busnum = ur_reader_u32(r);
 	device->devnum = ur_reader_u32(r);
 	device->speed = ur_reader_u32(r);
@@ -323,8 +325,8 @@ int ur_op_device_write(struct ur_writer *w, const struct ur_op_device *device,
 	if (check_device(device, why) ||
 	    ur_require_room(w, UR_OP_DEVICE_BYTES, "room for a device", why))
 		return UR_BUG_INVALID;
-	ur_writer_bytes(w, device->path, UR_OP_PATH_BYTES);
-	ur_writer_bytes(w, device->busid.text, UR_OP_BUSID_BYTES);
+	ur_writer_bytes(w, (const u8 *)device->path, UR_OP_PATH_BYTES);
+	ur_writer_bytes(w, (const u8 *)device->busid.text, UR_OP_BUSID_BYTES);
 	ur_writer_u32(w, device->busnum);
 	ur_writer_u32(w, device->devnum);
 	ur_writer_u32(w, device->speed);

@@ -56,49 +56,33 @@ static enum ur_op_piece next_in_list(struct ur_op_framer *f)
 	return UR_OP_END;
 }
 
-/* The reader of the piece that is whole now. */
+/* The reader of the piece that is whole now: never MORE, and not END. */
 static int read_piece(struct ur_op_framer *f)
 {
 	struct ur_reader r;
 
 	ur_reader_init(&r, f->piece, f->piece_bytes);
-	switch (f->next) {
-	case UR_OP_HEADER:
+	if (f->next == UR_OP_HEADER)
 		return ur_op_header_read(&r, f->travel, &f->header, &f->why);
-	case UR_OP_BUSID:
+	if (f->next == UR_OP_BUSID)
 		return ur_op_busid_read(&r, &f->busid, &f->why);
-	case UR_OP_COUNT:
+	if (f->next == UR_OP_COUNT)
 		return ur_op_count_read(&r, &f->count, &f->why);
-	case UR_OP_DEVICE:
+	if (f->next == UR_OP_DEVICE)
 		return ur_op_device_read(&r, &f->device, &f->why);
-	case UR_OP_INTERFACE:
-		return ur_op_interface_read(&r, &f->interface, &f->why);
-	case UR_OP_MORE:
-	case UR_OP_END:
-		break;
-	}
-	return UR_BUG_STATE;
+	return ur_op_interface_read(&r, &f->interface, &f->why);
 }
 
 /* What comes behind the piece that was just read. */
 static enum ur_op_piece step(struct ur_op_framer *f)
 {
-	switch (f->next) {
-	case UR_OP_HEADER:
+	if (f->next == UR_OP_HEADER)
 		return after_header(f);
-	case UR_OP_COUNT:
+	if (f->next == UR_OP_COUNT)
 		f->devices_left = f->count;
-		break;
-	case UR_OP_DEVICE:
-		if (ur_op_body(&f->header) == UR_OP_BODY_LIST)
-			f->interfaces_left = f->device.interfaces;
-		break;
-	case UR_OP_MORE:
-	case UR_OP_BUSID:
-	case UR_OP_INTERFACE:
-	case UR_OP_END:
-		break;
-	}
+	if (f->next == UR_OP_DEVICE &&
+	    ur_op_body(&f->header) == UR_OP_BODY_LIST)
+		f->interfaces_left = f->device.interfaces;
 	return next_in_list(f);
 }
 

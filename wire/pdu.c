@@ -49,6 +49,7 @@ static const struct shape *shape_of(u32 command)
 {
 	u32 i;
 
+	/*@ loop invariant i <= SHAPES; loop assigns i; loop variant SHAPES - i; */
 	for (i = 0; i < SHAPES; i++)
 		if (shapes[i].command == command)
 			return &shapes[i];
@@ -85,6 +86,8 @@ static u32 setup_bits(const struct ur_pdu *pdu)
 	u32 bits = 0;
 	u32 i;
 
+	/*@ loop invariant i <= UR_PDU_SETUP_BYTES; loop assigns i, bits;
+	  @ loop variant UR_PDU_SETUP_BYTES - i; */
 	for (i = 0; i < UR_PDU_SETUP_BYTES; i++)
 		bits |= pdu->setup[i];
 	return bits;
@@ -114,6 +117,8 @@ static int check_absent(const struct shape *shape, const struct ur_pdu *pdu,
 	};
 	u32 i;
 
+	/*@ loop invariant i <= sizeof(all) / sizeof(all[0]); loop assigns i;
+	  @ loop variant sizeof(all) / sizeof(all[0]) - i; */
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i].value != 0 && !has(shape, all[i].field))
 			return ur_refuse_other(why, all[i].name, all[i].value,
