@@ -34,6 +34,26 @@ static bool parse_busid(struct ur_selector *selector, const char *text)
 	return true;
 }
 
+/*
+ * A guard's name of a device: "usb1:1-1.2". Not to be taken for VID:PID, since a
+ * busid has a - or a . in it.
+ */
+static bool parse_guarded(struct ur_selector *selector, const char *text)
+{
+	const char *busid = strchr(text, ':') + 1;
+	size_t length = busid - 1 - text;
+	char vm[UR_OP_BUSID_BYTES] = "";
+
+	if (length >= sizeof(vm) || strlen(text) >= UR_OP_BUSID_BYTES)
+		return false;
+	memcpy(vm, text, length);
+	if (!is_busid(vm) || !is_busid(busid) || !strpbrk(busid, "-."))
+		return false;
+	selector->kind = UR_SELECT_BUSID;
+	ur_text_copy(selector->text, sizeof(selector->text), text);
+	return true;
+}
+
 static bool parse_serial(struct ur_selector *selector, const char *text)
 {
 	if (*text == '\0' || strlen(text) >= sizeof(selector->text))
@@ -68,7 +88,8 @@ static bool parse(struct ur_selector *selector, const char *text)
 	if (has_prefix(text, "port="))
 		return parse_busid(selector, text + strlen("port="));
 	if (strchr(text, ':'))
-		return parse_id(selector, text);
+		return parse_id(selector, text) ||
+		       parse_guarded(selector, text);
 	return parse_busid(selector, text);
 }
 
@@ -80,8 +101,8 @@ enum ur_exit ur_selector_parse(struct ur_selector *selector, const char *text)
 	if (parse(selector, text))
 		return UR_EXIT_OK;
 	ur_text_copy(shown, sizeof(shown), text);
-	ur_say("\"%s\" names no device: want a busid (1-1.2), VID:PID "
-	       "(46f4:0001), serial=TEXT or port=1-1.2", shown);
+	ur_say("\"%s\" names no device: want a busid (1-1.2 or usb1:1-1.2), "
+	       "VID:PID (46f4:0001), serial=TEXT or port=1-1.2", shown);
 	return UR_EXIT_USAGE;
 }
 

@@ -3,6 +3,7 @@
  * How a person names a device:
  *
  *     1-1.2           its busid; also usbip-vudc.0 of a software device
+ *     usb1:1-1.2      its busid at the device VM usb1, as a guard lists it
  *     46f4:0001       vendor and product
  *     serial=XYZ      its serial number, exactly
  *     port=1-1.2      whatever is plugged in there (what a busid means, too)

@@ -149,6 +149,8 @@ static void selectors_name_one_kind_of_thing(void **state)
 		{ "port=2-1.4", UR_SELECT_BUSID, "2-1.4", 0, 0 },
 		{ "1234567890123456789012345678901", UR_SELECT_BUSID,
 		  "1234567890123456789012345678901", 0, 0 },
+		{ "usb1:1-1.2", UR_SELECT_BUSID, "usb1:1-1.2", 0, 0 },
+		{ "cafe:1-1", UR_SELECT_BUSID, "cafe:1-1", 0, 0 },
 		{ "46f4:0001", UR_SELECT_ID, "", 0x46f4, 1 },
 		{ "46F4:1", UR_SELECT_ID, "", 0x46f4, 1 },
 		{ "0:0", UR_SELECT_ID, "", 0, 0 },
@@ -170,6 +172,12 @@ static void selectors_name_one_kind_of_thing(void **state)
 		{ "46f4:00010", -1, "", 0, 0 },
 		{ "46g4:0001", -1, "", 0, 0 },
 		{ "1:2:3", -1, "", 0, 0 },
+		{ "usb1:1", -1, "", 0, 0 },
+		{ "usb1:", -1, "", 0, 0 },
+		{ ":1-1", -1, "", 0, 0 },
+		{ "usb1:../1-1", -1, "", 0, 0 },
+		{ "usb1:usb2:1-1", -1, "", 0, 0 },
+		{ "abcdefghijklmnopqrstuvwxyz12:1-1", -1, "", 0, 0 },
 		{ "vendor=46f4", -1, "", 0, 0 },
 	};
 	size_t i;
