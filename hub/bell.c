@@ -12,6 +12,7 @@
  * So a timer runs while we write, and its signal ends the wait. It comes again
  * and again, because the first one may come just before the write.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -47,7 +48,7 @@ int ur_bell_open(void)
 	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
-void ur_bell_ring(int bell)
+bool ur_bell_ring(int bell)
 {
 	const uint64_t once = 1;
 	ssize_t written;
@@ -56,5 +57,5 @@ void ur_bell_ring(int bell)
 	set_timer(TICK_US);
 	written = write(bell, &once, sizeof(once));
 	set_timer(0);
-	(void)written;
+	return written >= 0 || errno != EINTR;
 }

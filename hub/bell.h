@@ -6,13 +6,16 @@
 #ifndef UR_BELL_H
 #define UR_BELL_H
 
+#include <stdbool.h>
+
 /* A descriptor, or -1 with errno. */
 int ur_bell_open(void);
 
 /*
  * Ring. Takes at most some 20 ms, whatever the clients do to flags and counter.
- * A counter that is full rings already, so there is no error to report.
+ * A counter that is full rings already, so that is no error. False: it blocked
+ * until the time was up, which only a hostile client can bring about.
  */
-void ur_bell_ring(int bell);
+bool ur_bell_ring(int bell);
 
 #endif

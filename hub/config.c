@@ -5,242 +5,91 @@
  * word; so it gets its lines one by one from read_line(), which knows.
  */
 #include <ini.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "config.h"
-#include "value.h"
+#include "key.h"
 
-#define VALUE_BYTES 256
 #define DEFAULT_BYTES (16u << 20)
 #define DEFAULT_MODE 0660
-#define PREFIX "link."
+#define DEFAULT_TRANSFER_BYTES (1u << 20)
+#define DEFAULT_CALLS 16u
+/* Of the guard: relay/router.h, which checks them again. */
+#define SITES_MAX 32u
+#define CALLS_MAX 256u
+#define CLIENT_NAME_MAX 31
+#define DEVICE_NAME_MAX 15
+#define RESERVED "serial"
+#define GUARD "guard"
+#define SECTIONS "[link.NAME], [client.NAME], [device.NAME] or [" GUARD "]"
 
-enum key_number {
-	KEY_A,
-	KEY_B,
-	KEY_SIZE,
-	KEY_MODE,
-	KEY_OWNER,
-	KEY_GROUP,
-	KEY_ALLOW_UID,
-	KEY_COUNT
+static const char *const prefixes[UR_CONFIG_KINDS] = {
+	[UR_CONFIG_LINK] = "link.",
+	[UR_CONFIG_CLIENT] = "client.",
+	[UR_CONFIG_DEVICE] = "device.",
 };
 
-struct parse {
-	struct ur_config *config;
-	const char *file;
-	FILE *stream;
-	char *text; /* getline's */
-	size_t text_room;
-	unsigned int line;
-	unsigned int section_line; /* 0: none yet */
-	bool section_new;	   /* no key of it seen yet */
-	struct ur_config_link *link; /* NULL: this section is not a link */
-	struct {
-		unsigned int line; /* 0: not given */
-		char value[VALUE_BYTES];
-	} given[KEY_COUNT]; /* in this section */
-	unsigned int errors;
+static const size_t name_max[UR_CONFIG_KINDS] = {
+	[UR_CONFIG_LINK] = UR_CONFIG_NAME_MAX,
+	[UR_CONFIG_CLIENT] = CLIENT_NAME_MAX,
+	[UR_CONFIG_DEVICE] = DEVICE_NAME_MAX,
 };
 
-struct key {
-	const char *name;
-	void (*set)(struct parse *parse, const char *value);
+static const unsigned int count_max[UR_CONFIG_KINDS] = {
+	[UR_CONFIG_LINK] = UR_CONFIG_LINKS_MAX,
+	[UR_CONFIG_CLIENT] = SITES_MAX,
+	[UR_CONFIG_DEVICE] = SITES_MAX,
 };
 
-__attribute__((format(printf, 3, 4))) static void
-complain(struct parse *parse, unsigned int line, const char *format, ...)
+const char *ur_config_kind_name(enum ur_config_kind kind)
 {
-	va_list args;
+	static const char *const names[UR_CONFIG_KINDS] = {
+		[UR_CONFIG_LINK] = "link",
+		[UR_CONFIG_CLIENT] = "client",
+		[UR_CONFIG_DEVICE] = "device",
+	};
 
-	fprintf(stderr, "%s:%u: ", parse->file, line);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	parse->errors++;
-}
-
-static void want(struct parse *parse, bool good, const char *key,
-		 const char *wanted, const char *value)
-{
-	if (!good)
-		complain(parse, parse->line, "%s: expected %s, got \"%s\"", key,
-			 wanted, value);
-}
-
-/* Keys */
-
-static bool path_is_free(struct parse *parse, const char *key,
-			 const char *path)
-{
-	const struct ur_config_link *links = parse->config->links;
-
-	for (unsigned int i = 0; i < 2 * parse->config->count; i++) {
-		const struct ur_config_path *other = &links[i / 2].end[i % 2];
-
-		if (strcmp(other->path, path) != 0)
-			continue;
-		complain(parse, parse->line,
-			 "%s: \"%s\" is already end %c of link %s (line %u)",
-			 key, path, "ab"[i % 2], links[i / 2].name, other->line);
-		return false;
-	}
-	return true;
-}
-
-static void set_path(struct parse *parse, enum ur_end end, const char *path)
-{
-	struct ur_config_path *to = &parse->link->end[end];
-	const char *key = end == UR_END_A ? "a" : "b";
-
-	if (strlen(path) >= sizeof(to->path)) {
-		complain(parse, parse->line,
-			 "%s: a socket's path has at most %zu bytes, got %zu",
-			 key, sizeof(to->path) - 1, strlen(path));
-	} else if (path[0] != '/') {
-		want(parse, false, key, "a path that starts with /", path);
-	} else if (path_is_free(parse, key, path)) {
-		strcpy(to->path, path);
-		to->line = parse->line;
-	}
-}
-
-static void set_a(struct parse *parse, const char *value)
-{
-	set_path(parse, UR_END_A, value);
-}
-
-static void set_b(struct parse *parse, const char *value)
-{
-	set_path(parse, UR_END_B, value);
-}
-
-static void set_size(struct parse *parse, const char *value)
-{
-	want(parse, ur_value_size(value, &parse->link->bytes), "size",
-	     UR_VALUE_SIZE_WANTED, value);
-}
-
-static void set_mode(struct parse *parse, const char *value)
-{
-	want(parse, ur_value_mode(value, &parse->link->mode), "mode",
-	     UR_VALUE_MODE_WANTED, value);
-}
-
-static void set_owner(struct parse *parse, const char *value)
-{
-	want(parse, ur_value_user(value, &parse->link->owner), "owner",
-	     UR_VALUE_USER_WANTED, value);
-}
-
-static void set_group(struct parse *parse, const char *value)
-{
-	want(parse, ur_value_group(value, &parse->link->group), "group",
-	     UR_VALUE_GROUP_WANTED, value);
-}
-
-static void allow(struct parse *parse, const char *user)
-{
-	struct ur_config_link *link = parse->link;
-
-	if (link->uid_count == UR_CONFIG_UIDS_MAX)
-		complain(parse, parse->line,
-			 "allow-uid: at most %d users, \"%s\" is one more",
-			 UR_CONFIG_UIDS_MAX, user);
-	else if (ur_value_user(user, &link->uids[link->uid_count]))
-		link->uid_count++;
-	else
-		want(parse, false, "allow-uid", UR_VALUE_USER_WANTED, user);
-}
-
-static void set_allow_uid(struct parse *parse, const char *value)
-{
-	static const char between[] = ", \t";
-	char list[VALUE_BYTES];
-	char *rest = list;
-
-	snprintf(list, sizeof(list), "%s", value);
-	for (const char *user; (user = strsep(&rest, between));)
-		if (*user)
-			allow(parse, user);
-	/* An empty list must not turn into "everybody". */
-	if (strspn(value, between) == strlen(value))
-		want(parse, false, "allow-uid", UR_VALUE_USER_WANTED, value);
-}
-
-static const struct key keys[KEY_COUNT] = {
-	[KEY_A] = { "a", set_a },
-	[KEY_B] = { "b", set_b },
-	[KEY_SIZE] = { "size", set_size },
-	[KEY_MODE] = { "mode", set_mode },
-	[KEY_OWNER] = { "owner", set_owner },
-	[KEY_GROUP] = { "group", set_group },
-	[KEY_ALLOW_UID] = { "allow-uid", set_allow_uid },
-};
-
-static const struct key *find_key(const char *name)
-{
-	for (unsigned int i = 0; i < KEY_COUNT; i++)
-		if (strcmp(keys[i].name, name) == 0)
-			return &keys[i];
-	return NULL;
-}
-
-static void take_key(struct parse *parse, const char *name, const char *value)
-{
-	const struct key *key = find_key(name);
-	unsigned int number = key ? key - keys : 0;
-
-	if (!key) {
-		want(parse, false, "key",
-		     "a, b, size, mode, owner, group or allow-uid", name);
-	} else if (parse->given[number].line) {
-		complain(parse, parse->line,
-			 "%s: given twice: \"%s\" in line %u and \"%s\" here",
-			 name, parse->given[number].value,
-			 parse->given[number].line, value);
-	} else {
-		parse->given[number].line = parse->line;
-		snprintf(parse->given[number].value, VALUE_BYTES, "%s", value);
-		key->set(parse, value);
-	}
+	return names[kind];
 }
 
 /* Sections */
 
-static bool is_name(const char *name)
+static bool is_name(const char *name, size_t most)
 {
 	static const char good[] = "abcdefghijklmnopqrstuvwxyz"
 				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 	size_t bytes = strspn(name, good);
 
-	return bytes > 0 && bytes <= UR_CONFIG_NAME_MAX && name[bytes] == '\0';
+	return bytes > 0 && bytes <= most && name[bytes] == '\0';
 }
 
 static const struct ur_config_link *find_link(const struct ur_config *config,
+					      enum ur_config_kind kind,
 					      const char *name)
 {
 	for (unsigned int i = 0; i < config->count; i++)
-		if (strcmp(config->links[i].name, name) == 0)
+		if (config->links[i].kind == kind &&
+		    strcmp(config->links[i].name, name) == 0)
 			return &config->links[i];
 	return NULL;
 }
 
-static void add_link(struct parse *parse, const char *name)
+static void add_link(struct ur_parse *parse, enum ur_config_kind kind,
+		     const char *name)
 {
 	struct ur_config *config = parse->config;
 	struct ur_config_link *link = &config->links[config->count];
+	bool is_full = config->count == UR_CONFIG_LINKS_MAX;
 
-	if (config->count == UR_CONFIG_LINKS_MAX) {
-		complain(parse, parse->section_line,
-			 "at most %d links, \"%s\" is one more",
-			 UR_CONFIG_LINKS_MAX, name);
+	if (is_full || config->kinds[kind] == count_max[kind]) {
+		ur_parse_complain(parse, parse->section_line,
+				  "at most %u %ss, \"%s\" is one more",
+				  is_full ? UR_CONFIG_LINKS_MAX : count_max[kind],
+				  is_full ? "link" : ur_config_kind_name(kind),
+				  name);
 		return;
 	}
 	*link = (struct ur_config_link){
+		.kind = kind,
 		.line = parse->section_line,
 		.bytes = DEFAULT_BYTES,
 		.mode = DEFAULT_MODE,
@@ -249,38 +98,74 @@ static void add_link(struct parse *parse, const char *name)
 	};
 	strcpy(link->name, name);
 	config->count++;
+	config->kinds[kind]++;
 	parse->link = link;
 }
 
-static void begin_section(struct parse *parse, const char *section)
+static void begin_link(struct ur_parse *parse, enum ur_config_kind kind,
+		       const char *section)
 {
-	const char *name = section + strlen(PREFIX);
+	const char *word = ur_config_kind_name(kind);
+	const char *name = section + strlen(prefixes[kind]);
+	const struct ur_config_link *same;
 
-	parse->section_new = false;
-	if (strncmp(section, PREFIX, strlen(PREFIX)) != 0 || !is_name(name))
-		complain(parse, parse->section_line,
-			 "expected [" PREFIX "NAME] with NAME of 1 to %d "
-			 "letters, digits, - and _, got [%s]",
-			 UR_CONFIG_NAME_MAX, section);
-	else if (find_link(parse->config, name))
-		complain(parse, parse->section_line,
-			 "link %s: given twice, in line %u and here", name,
-			 find_link(parse->config, name)->line);
+	same = find_link(parse->config, kind, name);
+	if (!is_name(name, name_max[kind]))
+		ur_parse_complain(parse, parse->section_line,
+				  "expected [%sNAME] with NAME of 1 to %zu "
+				  "letters, digits, - and _, got [%s]",
+				  prefixes[kind], name_max[kind], section);
+	else if (kind != UR_CONFIG_LINK && strcmp(name, RESERVED) == 0)
+		ur_parse_complain(parse, parse->section_line,
+				  "%s: expected another name than \"" RESERVED
+				  "\", which means a serial number", word);
+	else if (same)
+		ur_parse_complain(parse, parse->section_line,
+				  "%s %s: given twice, in line %u and here",
+				  word, name, same->line);
 	else
-		add_link(parse, name);
+		add_link(parse, kind, name);
 }
 
-static void end_section(struct parse *parse)
+static void begin_guard(struct ur_parse *parse)
+{
+	struct ur_config_guard *guard = &parse->config->guard;
+
+	if (guard->line) {
+		ur_parse_complain(parse, parse->section_line,
+				  GUARD ": given twice, in line %u and here",
+				  guard->line);
+		return;
+	}
+	guard->line = parse->section_line;
+	guard->transfer_bytes = DEFAULT_TRANSFER_BYTES;
+	parse->guard = guard;
+}
+
+static void begin_section(struct ur_parse *parse, const char *section)
+{
+	parse->section_new = false;
+	if (strcmp(section, GUARD) == 0) {
+		begin_guard(parse);
+		return;
+	}
+	for (int kind = 0; kind < UR_CONFIG_KINDS; kind++)
+		if (strncmp(section, prefixes[kind], strlen(prefixes[kind])) == 0) {
+			begin_link(parse, kind, section);
+			return;
+		}
+	ur_parse_complain(parse, parse->section_line,
+			  "expected " SECTIONS ", got [%s]", section);
+}
+
+static void end_section(struct ur_parse *parse)
 {
 	if (parse->section_new)
-		complain(parse, parse->section_line, "a section without keys");
-	for (int end = 0; parse->link && end < 2; end++)
-		if (!parse->given[end].line)
-			complain(parse, parse->section_line,
-				 "link %s: expected two ends, a and b; "
-				 "%s is not given",
-				 parse->link->name, keys[end].name);
+		ur_parse_complain(parse, parse->section_line,
+				  "a section without keys");
+	ur_key_settle(parse);
 	parse->link = NULL;
+	parse->guard = NULL;
 	memset(parse->given, 0, sizeof(parse->given));
 }
 
@@ -289,33 +174,33 @@ static void end_section(struct parse *parse)
 static int handle(void *user, const char *section, const char *name,
 		  const char *value)
 {
-	struct parse *parse = user;
+	struct ur_parse *parse = user;
 
 	if (parse->section_line == 0) {
-		complain(parse, parse->line,
+		ur_parse_complain(parse, parse->line,
 			 "expected a section before \"%s\"", name);
 		return 1;
 	}
 	if (parse->section_new)
 		begin_section(parse, section);
-	if (parse->link)
-		take_key(parse, name, value);
+	if (parse->link || parse->guard)
+		ur_key_take(parse, name, value);
 	return 1; /* the errors are counted here, not there */
 }
 
 /* Lines that inih would cut or split. room includes '\n' and '\0'. */
-static bool line_is_good(struct parse *parse, const char *text, size_t bytes,
+static bool line_is_good(struct ur_parse *parse, const char *text, size_t bytes,
 			 size_t room)
 {
 	size_t length = strcspn(text, "\n");
 
 	if (strlen(text) != bytes) {
-		complain(parse, parse->line, "a byte of value 0 after \"%s\"",
+		ur_parse_complain(parse, parse->line, "a byte of value 0 after \"%s\"",
 			 text);
 		return false;
 	}
 	if (length > room - 2) {
-		complain(parse, parse->line,
+		ur_parse_complain(parse, parse->line,
 			 "expected at most %zu bytes in a line, got %zu",
 			 room - 2, length);
 		return false;
@@ -333,61 +218,111 @@ static bool is_closed(const char *text)
 }
 
 /* Whether inih will see a section too. */
-static bool note_section(struct parse *parse, const char *text)
+static bool note_section(struct ur_parse *parse, const char *text)
 {
 	end_section(parse);
 	parse->section_line = parse->line;
 	parse->section_new = is_closed(text);
 	if (!parse->section_new)
-		complain(parse, parse->line,
-			 "expected [" PREFIX "NAME], got \"%.*s\"",
+		ur_parse_complain(parse, parse->line,
+			 "expected " SECTIONS ", got \"%.*s\"",
 			 (int)strcspn(text, "\r\n"), text);
 	return parse->section_new;
 }
 
 static char *read_line(char *to, int room, void *user)
 {
-	struct parse *parse = user;
+	struct ur_parse *parse = user;
 	ssize_t bytes = getline(&parse->text, &parse->text_room, parse->stream);
 	const char *text;
 
 	if (bytes < 0) {
 		/* A line that is lost must not pass for the end of the file. */
 		if (!feof(parse->stream))
-			complain(parse, parse->line + 1, "cannot read: %m");
+			ur_parse_complain(parse, parse->line + 1, "cannot read: %m");
 		return NULL;
 	}
 	parse->line++;
 	/* To inih an indented line goes on with the value before it. */
 	text = parse->text + strspn(parse->text, " \t");
 	if (!line_is_good(parse, text, parse->text + bytes - text,
-			  room < VALUE_BYTES ? room : VALUE_BYTES))
+			  room < UR_KEY_VALUE_BYTES ? room : UR_KEY_VALUE_BYTES))
 		text = "\n";
 	if (text[0] == '[' && !note_section(parse, text))
 		text = "\n";
 	return strcpy(to, text);
 }
 
-static void parse_stream(struct parse *parse)
+/* The first link of a kind that only a guard has, or NULL. */
+static const struct ur_config_link *find_vm(const struct ur_config *config)
+{
+	for (unsigned int i = 0; i < config->count; i++)
+		if (config->links[i].kind != UR_CONFIG_LINK)
+			return &config->links[i];
+	return NULL;
+}
+
+static void settle_calls(struct ur_parse *parse)
+{
+	struct ur_config_guard *guard = &parse->config->guard;
+	unsigned int clients = parse->config->kinds[UR_CONFIG_CLIENT];
+
+	if (guard->calls * clients > CALLS_MAX)
+		ur_parse_complain(parse, guard->line,
+				  "calls: at most %u of all clients together, "
+				  "got %u of each of %u", CALLS_MAX,
+				  guard->calls, clients);
+	if (guard->calls == 0 && clients > 0)
+		guard->calls = DEFAULT_CALLS * clients > CALLS_MAX ?
+				       CALLS_MAX / clients :
+				       DEFAULT_CALLS;
+}
+
+/* Sections that need each other, once all are there. */
+static void settle_guard(struct ur_parse *parse)
+{
+	const struct ur_config *config = parse->config;
+	const struct ur_config_link *vm = find_vm(config);
+
+	if (parse->errors > 0)
+		return;
+	if (vm && !config->guard.line)
+		ur_parse_complain(parse, vm->line, "%s %s: expected a [" GUARD
+				  "] section as well", ur_config_kind_name(vm->kind),
+				  vm->name);
+	else if (config->guard.line && (!config->kinds[UR_CONFIG_CLIENT] ||
+					!config->kinds[UR_CONFIG_DEVICE]))
+		ur_parse_complain(parse, config->guard.line,
+				  GUARD ": expected at least one [client.NAME] and "
+				  "one [device.NAME], got %u and %u",
+				  config->kinds[UR_CONFIG_CLIENT],
+				  config->kinds[UR_CONFIG_DEVICE]);
+	else
+		settle_calls(parse);
+}
+
+static void parse_stream(struct ur_parse *parse)
 {
 	int bad_line = ini_parse_stream(read_line, parse, handle, parse);
 
 	if (bad_line > 0)
-		complain(parse, bad_line,
-			 "expected [" PREFIX "NAME], KEY = VALUE or a comment");
+		ur_parse_complain(parse, bad_line,
+			 "expected " SECTIONS ", KEY = VALUE or a comment");
 	else if (bad_line < 0)
-		complain(parse, parse->line, "out of memory");
+		ur_parse_complain(parse, parse->line, "out of memory");
 	end_section(parse);
+	settle_guard(parse);
 	if (parse->config->count == 0 && parse->errors == 0)
-		complain(parse, parse->line,
-			 "expected at least one [" PREFIX "NAME]");
+		ur_parse_complain(parse, parse->line,
+				  "expected at least one [link.NAME], or [" GUARD
+				  "] with a [client.NAME] and a [device.NAME]");
 }
 
 int ur_config_load(struct ur_config *config, const char *file)
 {
-	struct parse parse = { .config = config, .file = file };
+	struct ur_parse parse = { .config = config, .file = file };
 
-	config->count = 0;
+	memset(config, 0, sizeof(*config));
 	parse.stream = fopen(file, "re");
 	if (!parse.stream) {
 		fprintf(stderr, "%s: cannot open: %m\n", file);

@@ -11,6 +11,7 @@
 int ur_loop_open(struct ur_loop *loop)
 {
 	loop->stopped = false;
+	loop->worker = NULL;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0)
 		ur_log("cannot make an epoll descriptor: %m");
@@ -22,12 +23,10 @@ void ur_loop_close(struct ur_loop *loop)
 	close(loop->epoll);
 }
 
-int ur_loop_add(struct ur_loop *loop, struct ur_source *source, int fd)
+static int watch(struct ur_loop *loop, struct ur_source *source, int fd,
+		 uint32_t events)
 {
-	struct epoll_event event = {
-		.events = EPOLLIN | EPOLLRDHUP,
-		.data.ptr = source,
-	};
+	struct epoll_event event = { .events = events, .data.ptr = source };
 
 	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
 		ur_log("cannot watch descriptor %d: %m", fd);
@@ -35,6 +34,16 @@ int ur_loop_add(struct ur_loop *loop, struct ur_source *source, int fd)
 	}
 	source->fd = fd;
 	return 0;
+}
+
+int ur_loop_add(struct ur_loop *loop, struct ur_source *source, int fd)
+{
+	return watch(loop, source, fd, EPOLLIN | EPOLLRDHUP);
+}
+
+int ur_loop_add_edge(struct ur_loop *loop, struct ur_source *source, int fd)
+{
+	return watch(loop, source, fd, EPOLLIN | EPOLLET);
 }
 
 void ur_loop_remove(struct ur_loop *loop, struct ur_source *source)
@@ -55,12 +64,18 @@ static void dispatch(const struct epoll_event *events, int count)
 	}
 }
 
+static bool has_work(struct ur_loop *loop)
+{
+	return loop->worker && loop->worker->work(loop->worker);
+}
+
 int ur_loop_run(struct ur_loop *loop)
 {
 	struct epoll_event events[BATCH];
 
 	while (!loop->stopped) {
-		int count = epoll_wait(loop->epoll, events, BATCH, -1);
+		int count = epoll_wait(loop->epoll, events, BATCH,
+				       has_work(loop) ? 0 : -1);
 
 		if (count < 0 && errno != EINTR) {
 			ur_log("cannot wait for events: %m");

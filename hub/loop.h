@@ -19,9 +19,18 @@ struct ur_source {
 	void (*ready)(struct ur_source *source);
 };
 
+/*
+ * Something to do that has no descriptor. work() does a bounded piece and says
+ * whether more is left; it is called again after each look at the descriptors.
+ */
+struct ur_worker {
+	bool (*work)(struct ur_worker *worker);
+};
+
 struct ur_loop {
 	int epoll;
 	bool stopped;
+	struct ur_worker *worker; /* the caller's, or NULL */
 };
 
 /* 0, or -1 with a log line. */
@@ -33,6 +42,12 @@ void ur_loop_close(struct ur_loop *loop);
  * 0, or -1 with a log line.
  */
 int ur_loop_add(struct ur_loop *loop, struct ur_source *source, int fd);
+
+/*
+ * The same for an eventfd that is never read: ready() once for all that was
+ * written to it since. What is in it already counts as written now.
+ */
+int ur_loop_add_edge(struct ur_loop *loop, struct ur_source *source, int fd);
 
 /* Watch no longer; to be called before the descriptor is closed. */
 void ur_loop_remove(struct ur_loop *loop, struct ur_source *source);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * usbroute-hub: hands the two ends of each link to QEMU VMs.
+ * usbroute-hub: hands the two ends of each link to QEMU VMs, or one of them, and
+ * runs the guard at the other.
  *
  *	main.c      options, signals, start and end
- *	config.c    the configuration file      value.c   its values
+ *	config.c    the configuration file      key.c, value.c   its keys and values
  *	loop.c      one epoll, one thread
  *	server.c    one link: the protocol, and the death of a client
  *	message.c   the protocol's messages
  *	listener.c  a socket file and who connects to it
  *	memory.c    the sealed memory of a link
  *	bell.c      an eventfd, rung without trust in who else holds it
+ *	keeper.c    the guard: a router between its ends of the VMs' links
+ *	rules.c     the guard's policy          journal.c   what it decided
  *	log.c       one line per event
  */
 #include <getopt.h>
@@ -21,6 +24,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "keeper.h"
 #include "log.h"
 #include "loop.h"
 #include "server.h"
@@ -38,6 +42,7 @@ struct hub {
 	struct ur_source signals;
 	struct ur_server servers[UR_CONFIG_LINKS_MAX];
 	unsigned int open; /* of servers */
+	struct ur_keeper keeper; /* if the configuration has a guard */
 };
 
 /* Options */
@@ -59,9 +64,10 @@ static const char help[] =
 	"usage: usbroute-hub [--config FILE]\n"
 	"       usbroute-hub --check FILE\n"
 	"\n"
-	"Hands the shared memory and the doorbells of links to QEMU VMs.\n"
+	"Hands the shared memory and the doorbells of links to QEMU VMs, and runs the\n"
+	"guard between them.\n"
 	"\n"
-	"  -c, --config FILE   links to serve (" DEFAULT_CONFIG ")\n"
+	"  -c, --config FILE   what to serve (" DEFAULT_CONFIG ")\n"
 	"      --check FILE    only say whether FILE is good\n"
 	"  -h, --help          this text\n"
 	"  -V, --version       the version\n"
@@ -165,13 +171,41 @@ static void close_links(struct hub *hub)
 		ur_server_close(&hub->servers[--hub->open]);
 }
 
+/* "3 links", and what the guard has. */
+static void describe(const struct ur_config *config, char text[UR_LOG_BYTES])
+{
+	int used = snprintf(text, UR_LOG_BYTES, "%u links",
+			    config->kinds[UR_CONFIG_LINK]);
+
+	if (config->guard.line)
+		snprintf(text + used, UR_LOG_BYTES - used,
+			 ", guard of %u clients and %u device VMs",
+			 config->kinds[UR_CONFIG_CLIENT],
+			 config->kinds[UR_CONFIG_DEVICE]);
+}
+
+static int open_guard(struct hub *hub)
+{
+	if (hub->config.guard.line == 0)
+		return 0;
+	return ur_keeper_open(&hub->keeper, &hub->config, hub->servers,
+			      &hub->loop);
+}
+
 static int serve(struct hub *hub)
 {
-	if (watch_signals(hub) < 0 || open_links(hub) < 0)
+	char text[UR_LOG_BYTES];
+	int err;
+
+	if (watch_signals(hub) < 0 || open_links(hub) < 0 || open_guard(hub) < 0)
 		return -1;
-	ur_log("ready: %u links", hub->open);
-	sd_notifyf(0, "READY=1\nSTATUS=%u links", hub->open);
-	return ur_loop_run(&hub->loop);
+	describe(&hub->config, text);
+	ur_log("ready: %s", text);
+	sd_notifyf(0, "READY=1\nSTATUS=%s", text);
+	err = ur_loop_run(&hub->loop);
+	if (hub->config.guard.line)
+		ur_keeper_close(&hub->keeper);
+	return err;
 }
 
 static int run(struct hub *hub)
@@ -190,6 +224,23 @@ static int run(struct hub *hub)
 	return err;
 }
 
+/* The file has been read: can the hub do what it says? */
+static int check(struct hub *hub, const char *file)
+{
+	const struct ur_config_guard *guard = &hub->config.guard;
+	struct ur_rules rules;
+	char text[UR_LOG_BYTES];
+
+	if (guard->line) {
+		if (ur_rules_load(&rules, guard->policy) < 0)
+			return -1;
+		ur_rules_free(&rules);
+	}
+	describe(&hub->config, text);
+	printf("%s: good, %s\n", file, text);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct choice choice = read_options(argc, argv);
@@ -199,10 +250,7 @@ int main(int argc, char **argv)
 	if (!hub)
 		ur_log("out of memory");
 	else if (ur_config_load(&hub->config, choice.config) == 0)
-		err = choice.check ? 0 : run(hub);
-	if (err == 0 && choice.check)
-		printf("%s: good, %u links\n", choice.config,
-		       hub->config.count);
+		err = choice.check ? check(hub, choice.config) : run(hub);
 	free(hub);
 	return err ? EXIT_FAILED : EXIT_OK;
 }

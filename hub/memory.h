@@ -2,10 +2,11 @@
 /*
  * The memory of one link: two outboxes in one sealed memfd.
  *
- * The hub reads nothing there that it acts on, and writes one word: the epoch of
- * an end that is dead, in place of its owner (SPEC section 6). The clients may
- * write anything anywhere; the seals keep them from changing the size, so that a
- * store of ours or of the other client cannot fault.
+ * Of a link between two clients the hub reads nothing that it acts on, and writes
+ * one word: the epoch of an end that is dead, in place of its owner (SPEC section
+ * 6). Of a link with the guard it has one end, and touches it by ring/ only. The
+ * clients may write anything anywhere; the seals keep them from changing the
+ * size, so that a store of ours or of the other client cannot fault.
  */
 #ifndef UR_MEMORY_H
 #define UR_MEMORY_H

@@ -27,6 +27,7 @@
  * QEMU whose device is yet to be plugged in reads nothing until then.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "bell.h"
@@ -37,10 +38,8 @@
 #define PROTOCOL_VERSION 0
 #define MEMORY_ID (-1)
 
-#define END_NAME(end) ("AB"[(end)->which])
 #define end_log(end, format, ...)                                             \
-	ur_log("link %s: end %c: " format, (end)->server->link->name,         \
-	       END_NAME(end), ##__VA_ARGS__)
+	ur_log("%s: " format, (end)->label, ##__VA_ARGS__)
 
 static struct ur_server_end *peer_of(struct ur_server_end *end)
 {
@@ -80,7 +79,7 @@ static void declare_dead(struct ur_server_end *end, const char *why)
 {
 	u32 epoch = ur_memory_declare_down(&end->server->memory, end->which);
 
-	ur_bell_ring(peer_of(end)->bell);
+	(void)ur_bell_ring(peer_of(end)->bell);
 	drop_client(end);
 	end_log(end, "gone: pid %d uid %u: %s; epoch %u is down", end->who.pid,
 		end->who.uid, why, epoch);
@@ -175,6 +174,23 @@ static void client_ready(struct ur_source *client)
 
 /* The life of a link */
 
+static bool is_own(const struct ur_server_end *end)
+{
+	return end->server->link->end[end->which].path[0] == '\0';
+}
+
+static void name_end(struct ur_server_end *end)
+{
+	const struct ur_config_link *link = end->server->link;
+
+	if (link->kind == UR_CONFIG_LINK)
+		snprintf(end->label, sizeof(end->label), "link %s: end %c",
+			 link->name, "AB"[end->which]);
+	else
+		snprintf(end->label, sizeof(end->label), "%s %s",
+			 ur_config_kind_name(link->kind), link->name);
+}
+
 static void end_init(struct ur_server *server, enum ur_end which)
 {
 	server->ends[which] = (struct ur_server_end){
@@ -185,6 +201,7 @@ static void end_init(struct ur_server *server, enum ur_end which)
 		.client = { UR_LOOP_NONE, client_ready },
 		.bell = -1,
 	};
+	name_end(&server->ends[which]);
 }
 
 static int end_open(struct ur_server_end *end)
@@ -197,6 +214,8 @@ static int end_open(struct ur_server_end *end)
 		end_log(end, "cannot make a doorbell: %m");
 		return -1;
 	}
+	if (is_own(end))
+		return 0;
 	if (ur_listener_open(&end->listener, path, link) < 0)
 		return -1;
 	return ur_loop_add(end->server->loop, &end->door, end->listener.fd);
@@ -233,4 +252,24 @@ void ur_server_close(struct ur_server *server)
 	end_close(&server->ends[UR_END_A]);
 	end_close(&server->ends[UR_END_B]);
 	ur_memory_close(&server->memory);
+}
+
+/* The guard's end */
+
+enum ur_end ur_server_own_end(const struct ur_server *server)
+{
+	return is_own(&server->ends[UR_END_A]) ? UR_END_A : UR_END_B;
+}
+
+int ur_server_own_bell(const struct ur_server *server)
+{
+	return server->ends[ur_server_own_end(server)].bell;
+}
+
+void ur_server_ring(struct ur_server *server)
+{
+	struct ur_server_end *end = &server->ends[!ur_server_own_end(server)];
+
+	if (!ur_bell_ring(end->bell) && end->client.fd != UR_LOOP_NONE)
+		declare_dead(end, "it made its doorbell block whoever rings it");
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One direct link: QEMU's ivshmem server protocol for exactly two clients, and
- * the declaration of a client's death (SPEC section 6).
+ * One link: QEMU's ivshmem server protocol for its two clients, or for the one
+ * whose other end is the guard's, and the declaration of a client's death (SPEC
+ * section 6).
  *
- * Each end has its own socket file, so the file says which end a client gets,
- * and a client that comes back by it gets that end again. A client is trusted
- * with its link and with nothing else: it may write anything into the link's
- * memory and ring either doorbell, but it cannot stop the hub.
+ * Each client's end has its own socket file, so the file says which end a client
+ * gets, and a client that comes back by it gets that end again. A client is
+ * trusted with its link and with nothing else: it may write anything into the
+ * link's memory and ring either doorbell, but it cannot stop the hub.
  */
 #ifndef UR_SERVER_H
 #define UR_SERVER_H
@@ -19,6 +20,7 @@
 struct ur_server_end {
 	struct ur_server *server;
 	enum ur_end which; /* also its peer id */
+	char label[UR_CONFIG_NAME_MAX + 16]; /* for the log */
 	struct ur_listener listener;
 	struct ur_source door;	 /* watches the listener */
 	struct ur_source client; /* fd UR_LOOP_NONE: nobody is here */
@@ -45,5 +47,15 @@ int ur_server_open(struct ur_server *server, const struct ur_config_link *link,
  * doorbells, so a link that is up stays up; but no death is declared any more.
  */
 void ur_server_close(struct ur_server *server);
+
+/* Of a link with the guard: the end that no client has, and its doorbell. */
+enum ur_end ur_server_own_end(const struct ur_server *server);
+int ur_server_own_bell(const struct ur_server *server);
+
+/*
+ * Ring the client at the other end, here or not. Takes at most some 20 ms, and
+ * that once: a client whose doorbell blocks is declared dead.
+ */
+void ur_server_ring(struct ur_server *server);
 
 #endif

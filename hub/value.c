@@ -38,7 +38,7 @@ static bool shift_of(const char *suffix, unsigned int *shift)
 	return true;
 }
 
-bool ur_value_size(const char *text, u32 *bytes)
+bool ur_value_size(const char *text, u32 min, u32 max, u32 *bytes)
 {
 	unsigned int shift;
 	const char *suffix;
@@ -49,8 +49,18 @@ bool ur_value_size(const char *text, u32 *bytes)
 		return false;
 	number <<= shift;
 	*bytes = (u32)number;
-	return number >= UR_REGION_BYTES_MIN && number <= UR_REGION_BYTES_MAX &&
-	       (number & (number - 1)) == 0;
+	return number >= min && number <= max && (number & (number - 1)) == 0;
+}
+
+bool ur_value_count(const char *text, u32 max, unsigned int *count)
+{
+	const char *rest;
+	u64 number;
+
+	if (!digits(text, 10, max, &number, &rest) || *rest != '\0')
+		return false;
+	*count = (unsigned int)number;
+	return number > 0;
 }
 
 bool ur_value_mode(const char *text, mode_t *mode)

@@ -12,11 +12,16 @@
 #include "layout.h"
 
 #define UR_VALUE_SIZE_WANTED "a power of two from 64K to 1G"
+#define UR_VALUE_TRANSFER_WANTED "a power of two from 64K to 16M"
+#define UR_VALUE_CALLS_WANTED "a number from 1 to 64"
 #define UR_VALUE_MODE_WANTED "an octal mode from 0000 to 0777"
 #define UR_VALUE_USER_WANTED "a user's name or number"
 #define UR_VALUE_GROUP_WANTED "a group's name or number"
 
-bool ur_value_size(const char *text, u32 *bytes);
+/* A power of two from min to max; max is at most UR_REGION_BYTES_MAX. */
+bool ur_value_size(const char *text, u32 min, u32 max, u32 *bytes);
+/* From 1 to max. */
+bool ur_value_count(const char *text, u32 max, unsigned int *count);
 bool ur_value_mode(const char *text, mode_t *mode);
 bool ur_value_user(const char *text, uid_t *uid);
 bool ur_value_group(const char *text, gid_t *gid);

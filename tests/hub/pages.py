@@ -34,5 +34,6 @@ def _():
     for word in hub_command("--help").stdout.split():
         if word.startswith("--"):
             contains(texts[0], f"Fl -{word[2:]}", "usbroute-hub.8")
-    for key in ("a", "b", "size", "mode", "owner", "group", "allow-uid"):
+    for key in ("a", "b", "size", "mode", "owner", "group", "allow-uid", "socket",
+                "policy", "audit", "transfer", "calls"):
         contains(texts[1], f".It Ic {key}", "usbroute-hub.conf.5")

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Asleep until a doorbell or the tick, then
+ *
+ *	look at every link, turn, ring, write down	while anything moves, but a
+ *							few times at most: then the
+ *							loop looks at its sockets
+ *	arm	the VMs shall ring from now on
+ *	sleep	a doorbell since then ends it at once
+ *
+ * Our doorbells are watched for edges and never read: a VM holds them too, and
+ * could make a read wait.
+ */
+#include <stdlib.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "keeper.h"
+#include "log.h"
+
+#define TICK_NS 100000000l
+#define TURNS 4
+
+static u64 now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (u64)now.tv_sec * 1000 + (u64)now.tv_nsec / 1000000;
+}
+
+/* Work */
+
+static void ring(struct ur_keeper *keeper)
+{
+	for (unsigned int i = 0; i < keeper->port_count; i++)
+		if (ur_link_take_bell(&keeper->ports[i].link))
+			ur_server_ring(keeper->ports[i].server);
+}
+
+/* Whether to go on. */
+static bool turn(struct ur_keeper *keeper)
+{
+	bool moved;
+
+	ur_router_look(&keeper->router);
+	moved = ur_router_turn(&keeper->router) ||
+		!ur_router_arm(&keeper->router);
+	ring(keeper);
+	ur_journal_drain(&keeper->journal, &keeper->router.audit);
+	return moved;
+}
+
+static bool work(struct ur_worker *worker)
+{
+	struct ur_keeper *keeper =
+		(void *)((u8 *)worker - offsetof(struct ur_keeper, worker));
+
+	for (int i = 0; i < TURNS && keeper->is_awake; i++)
+		keeper->is_awake = turn(keeper);
+	return keeper->is_awake;
+}
+
+/* Events */
+
+static u64 work_of(const struct ur_link *link)
+{
+	const struct ur_counters *c = &link->counters;
+
+	return c->publishes + c->releases + c->calls + c->accepts + c->epochs;
+}
+
+static void bell_ready(struct ur_source *bell)
+{
+	struct ur_keeper_port *port =
+		(void *)((u8 *)bell - offsetof(struct ur_keeper_port, bell));
+
+	port->keeper->is_awake = true;
+	if (!ur_damper_hears(&port->damper, work_of(&port->link), now_ms()))
+		ur_loop_remove(port->keeper->loop, bell);
+}
+
+static int hear(struct ur_keeper_port *port)
+{
+	return ur_loop_add_edge(port->keeper->loop, &port->bell,
+				ur_server_own_bell(port->server));
+}
+
+static void tick_ready(struct ur_source *tick)
+{
+	struct ur_keeper *keeper =
+		(void *)((u8 *)tick - offsetof(struct ur_keeper, tick));
+	u64 times;
+
+	if (read(tick->fd, &times, sizeof(times)) != sizeof(times))
+		return;
+	ur_router_tick(&keeper->router);
+	keeper->is_awake = true;
+	for (unsigned int i = 0; i < keeper->port_count; i++)
+		if (keeper->ports[i].bell.fd == UR_LOOP_NONE)
+			(void)!hear(&keeper->ports[i]);
+}
+
+/* Start */
+
+static int open_port(struct ur_keeper_port *port, struct ur_server *server)
+{
+	const struct ur_memory *memory = &server->memory;
+	u32 half = memory->bytes / 2;
+	enum ur_end own = ur_server_own_end(server);
+	u8 *base = memory->base;
+	struct ur_geometry geometry;
+	struct ur_fault fault;
+
+	if (ur_geometry_init(&geometry, half, 0, 0, &fault)) {
+		ur_log("%s: no rings fit: got %u, expected %u",
+		       server->ends[!own].label, fault.got, fault.want);
+		return -1;
+	}
+	port->server = server;
+	port->bell = (struct ur_source){ UR_LOOP_NONE, bell_ready };
+	ur_damper_init(&port->damper, now_ms());
+	ur_link_start(&port->link, &geometry, own, base + own * half,
+		      base + !own * half);
+	return hear(port);
+}
+
+static int open_ports(struct ur_keeper *keeper, const struct ur_config *config,
+		      struct ur_server *servers)
+{
+	struct ur_site *next[UR_CONFIG_KINDS] = {
+		[UR_CONFIG_CLIENT] = keeper->clients,
+		[UR_CONFIG_DEVICE] = keeper->devices,
+	};
+
+	for (unsigned int i = 0; i < config->count; i++) {
+		struct ur_keeper_port *port = &keeper->ports[keeper->port_count];
+
+		if (config->links[i].kind == UR_CONFIG_LINK)
+			continue;
+		keeper->port_count++;
+		port->keeper = keeper;
+		if (open_port(port, &servers[i]) < 0)
+			return -1;
+		*next[config->links[i].kind]++ = (struct ur_site){
+			config->links[i].name,
+			&port->link,
+		};
+	}
+	return 0;
+}
+
+static int open_router(struct ur_keeper *keeper, const struct ur_config *config)
+{
+	unsigned int clients = config->kinds[UR_CONFIG_CLIENT];
+	u32 calls = config->guard.calls * clients;
+	struct ur_router_config to = {
+		.policy = &keeper->rules.policy,
+		.limits = { config->guard.transfer_bytes, UR_ISO_PACKETS_DEFAULT },
+		.clients = keeper->clients,
+		.client_count = clients,
+		.devices = keeper->devices,
+		.device_count = config->kinds[UR_CONFIG_DEVICE],
+		.call_count = calls,
+	};
+
+	to.buffer_bytes = UR_ROUTER_BUFFER_BYTES(calls, to.limits.transfer_bytes,
+						 to.limits.iso_packets);
+	/* Large enough for calloc to take fresh pages, which cost when used. */
+	to.calls = keeper->calls = calloc(calls, sizeof(*keeper->calls));
+	to.buffers = keeper->buffers = calloc(1, to.buffer_bytes);
+	if (!to.calls || !to.buffers) {
+		ur_log("guard: no memory for %u calls of %zu bytes", calls,
+		       sizeof(*to.calls) + to.buffer_bytes / calls);
+		return -1;
+	}
+	if (ur_router_init(&keeper->router, &to) == 0)
+		return 0;
+	ur_log("guard: the router refuses %u calls, %u clients, %u device VMs",
+	       calls, clients, to.device_count);
+	return -1;
+}
+
+static int open_tick(struct ur_keeper *keeper)
+{
+	const struct itimerspec every = {
+		.it_interval.tv_nsec = TICK_NS,
+		.it_value.tv_nsec = TICK_NS,
+	};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd < 0 || timerfd_settime(fd, 0, &every, NULL) < 0)
+		ur_log("guard: cannot make a timer: %m");
+	else if (ur_loop_add(keeper->loop, &keeper->tick, fd) == 0)
+		return 0;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int ur_keeper_open(struct ur_keeper *keeper, const struct ur_config *config,
+		   struct ur_server *servers, struct ur_loop *loop)
+{
+	keeper->loop = loop;
+	keeper->tick = (struct ur_source){ UR_LOOP_NONE, tick_ready };
+	keeper->journal.fd = -1;
+	if (ur_rules_load(&keeper->rules, config->guard.policy) == 0 &&
+	    ur_journal_open(&keeper->journal, config->guard.audit) == 0 &&
+	    open_ports(keeper, config, servers) == 0 &&
+	    open_router(keeper, config) == 0 && open_tick(keeper) == 0) {
+		keeper->worker.work = work;
+		keeper->is_awake = true;
+		loop->worker = &keeper->worker;
+		return 0;
+	}
+	ur_keeper_close(keeper);
+	return -1;
+}
+
+/* End */
+
+static void stop_ports(struct ur_keeper *keeper)
+{
+	for (unsigned int i = 0; i < keeper->port_count; i++) {
+		struct ur_keeper_port *port = &keeper->ports[i];
+
+		ur_loop_remove(keeper->loop, &port->bell);
+		if (port->server)
+			ur_link_stop(&port->link);
+	}
+	ring(keeper);
+}
+
+void ur_keeper_close(struct ur_keeper *keeper)
+{
+	int tick = keeper->tick.fd;
+
+	keeper->loop->worker = NULL;
+	ur_loop_remove(keeper->loop, &keeper->tick);
+	if (tick != UR_LOOP_NONE)
+		close(tick);
+	stop_ports(keeper);
+	if (keeper->router.config.calls) {
+		/* Every channel has ended: so do the routes. */
+		(void)!ur_router_turn(&keeper->router);
+		ur_journal_drain(&keeper->journal, &keeper->router.audit);
+	}
+	ur_journal_close(&keeper->journal);
+	ur_rules_free(&keeper->rules);
+	free(keeper->calls);
+	free(keeper->buffers);
+}
