@@ -3,7 +3,7 @@
 """A USB device of one virtual machine works in another, over shared memory.
 
     demo/demo.py [--device storage|uas|keyboard|mouse|tablet|serial|audio]
-                 [--tools ours|stock] [--disk FILE [--write]] [--size 16M]
+                 [--topology direct|guarded] [--tools ours|stock] [--disk FILE [--write]] [--size 16M]
 
 Boots the device VM and the client VM, attaches the device, uses it, lets it go.
 The last line is `demo: OK` (exit status 0), or names the step that failed and
@@ -22,6 +22,7 @@ sys.path[:0] = [os.path.join(TOP, "tests", "qemu"), os.path.join(TOP, "tests", "
                 os.path.dirname(os.path.abspath(__file__))]
 sys.dont_write_bytecode = True
 
+import firewall                         # noqa: E402
 import stock                            # noqa: E402
 from checks import CHECKS, CheckError   # noqa: E402
 from disk import DiskError              # noqa: E402
@@ -37,6 +38,8 @@ def parse(arguments):
     parser.add_argument("--device", choices=CHECKS, default="storage", help="QEMU's model (storage)")
     parser.add_argument("--platform", choices=("qemu", "sel4"), default="qemu",
                         help="two QEMU guests, or two VMs of one seL4 image (qemu)")
+    parser.add_argument("--topology", choices=("direct", "guarded"), default="direct",
+                        help="one link, or two with the guard between them (direct)")
     parser.add_argument("--disk", help="use this image, from 1 MiB up; a copy of it unless --write")
     parser.add_argument("--write", action="store_true", help="write into the image itself")
     parser.add_argument("--size", default="16M", help="of the shared region (16M)")
@@ -71,7 +74,7 @@ def find(listing, selector):
     raise CheckError(f"the device VM offers no {selector}: {listing.strip()}")
 
 
-def boot(show, check, pair):
+def boot(show, check, pair, options):
     show.step("Two virtual machines boot; no network device in either")
     pair.device.start()
     pair.client.start()
@@ -87,13 +90,20 @@ def boot(show, check, pair):
         raise CheckError(f"the client VM has {buses} USB controllers, expected 0")
     info = {k: int(pair.client.check(f"cat /sys/class/usbroute/usbroute0/{n}"))
             for k, n in (("channels", "channels"), ("ring", "ring_bytes"), ("half", "outbox_bytes"))}
-    show.path(check.model, {"bytes": info["half"] * 2, **info})
+    draw = show.path if options.topology == "direct" else show.guarded_path
+    draw(check.model, {"bytes": info["half"] * 2, **info})
 
 
 def attach(show, check, pair, options):
+    attach_by(show, check, pair, options)
+    show.say(usb_line(pair.client, None))
+    if options.topology == "guarded":
+        firewall.attached(show, pair)
+
+
+def attach_by(show, check, pair, options):
     if options.tools == "stock":
-        stock.attach(show, check, pair)
-        show.say(usb_line(pair.client, None))
+        stock.attach(show, check, pair, options)
         return
     show.step("The device VM offers its devices, the client VM asks for them")
     pair.serve()
@@ -102,7 +112,6 @@ def attach(show, check, pair, options):
     busid = find(listing, check.selector)
     show.step(f"The client VM attaches {busid}")
     show.say(pair.client.check(f"usbroute attach {busid} 2>&1", 40).rstrip())
-    show.say(usb_line(pair.client, None))
 
 
 def let_go(show, pair):
@@ -125,6 +134,8 @@ def detach(show, pair, options):
         "cd /sys/class/usbroute/usbroute0 && echo $(cat bytes_sent bytes_received doorbells_sent "
         "doorbells_received)").split()
     show.say("the client sent {} bytes and got {}, with {} doorbells out and {} in".format(*counters))
+    if options.topology == "guarded":
+        firewall.detached(show, pair)
 
 
 def tell(show, pair):
@@ -140,9 +151,10 @@ def tell(show, pair):
 
 def machines(check, options):
     if options.platform == "sel4":
-        return Machine(devices=check.arguments(), config=CONFIGS[0], xhci=check.xhci, boot=False)
+        more = {} if options.topology == "direct" else {"topology": options.topology}
+        return Machine(devices=check.arguments(), config=CONFIGS[0], xhci=check.xhci, boot=False, **more)
     return Pair(devices=check.arguments(), size=options.size, xhci=check.xhci,
-                client_modules=check.modules, boot=False,
+                client_modules=check.modules, boot=False, topology=options.topology, policy=firewall.rules(),
                 initrd=stock.IMAGE if options.tools == "stock" else None)
 
 
@@ -151,7 +163,7 @@ def demo(show, options, directory):
     check = CHECKS[options.device](show, directory, options)
     with machines(check, options) as pair:
         try:
-            boot(show, check, pair)
+            boot(show, check, pair, options)
             attach(show, check, pair, options)
             check.run(pair.client, pair.device)
             detach(show, pair, options)

@@ -65,6 +65,19 @@ class Show:
              f"{link['channels']} channels,", f"rings of {link['ring'] >> 10} KiB"],
             ["device VM", "", device, "qemu-xhci, usbip-host", "usbroute.ko"],
         ]
+        self._boxes(boxes)
+
+    def guarded_path(self, device, link):
+        """The same with the guard between two links."""
+        cable = ["shared", "memory", f"{link['bytes'] >> 20} MiB", f"{link['channels']} rings",
+                 f"{link['ring'] >> 10} KiB"]
+        self._boxes([
+            ["client VM", "", "drivers", "vhci-hcd", "usbroute.ko"], cable,
+            ["guard", "", "judges every message", "by state and policy", "copies, shares nothing"], cable,
+            ["device VM", "", device, "qemu-xhci, usbip-host", "usbroute.ko"],
+        ])
+
+    def _boxes(self, boxes):
         widths = [max(map(len, box)) for box in boxes]
         edges = ["+" + "-" * (w + 2) + "+" for w in widths]
         self.say("   ".join(edges))

@@ -45,9 +45,11 @@ def run(show, pair, arguments):
     return output
 
 
-def attach(show, check, pair):
+def attach(show, check, pair, options):
     show.step("The device VM serves with stock usbipd, the client VM asks with stock usbip")
     busid = offer(show, pair, check.selector)
+    if options.topology == "guarded":
+        busid = f"{pair.device_name}:{busid}"
     if busid not in run(show, pair, "list -r device-vm"):
         raise CheckError(f"usbip list shows no {busid}")
     show.step(f"The client VM attaches {busid}")

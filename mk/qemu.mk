@@ -50,15 +50,17 @@ QEMU_READY = $(HUB) $(BUILD_DIR)/bin/usbroute $(KMOD) $(GUEST_TOOLS)/play-pcm \
 	$(GUEST_TOOLS)/node $(GUEST_TOOLS)/scribble $(GUEST_TOOLS)/ledger $(GUEST)/vmlinuz $(INITRAMFS)
 
 DEVICE ?= storage
+TOPOLOGY ?= direct
 
 ## make demo [DEVICE=...] [DISK=file.img [WRITE=1]]   the main job, with two QEMU guests
 ##                   DEVICE: storage uas keyboard mouse tablet serial audio
+## make demo TOPOLOGY=guarded   the same with the guard between them, by demo/guarded.rules
 demo:
 	@$(MAKE) deps
 	@echo "building (log: $(BUILD_LOG))"
 	@$(MAKE) demo-ready >$(BUILD_LOG) 2>&1 || \
 		{ tail -n 30 $(BUILD_LOG); echo "demo: FAILED in the build: see $(BUILD_LOG)"; exit 1; }
-	@$(DEMO_COMMAND) --device $(DEVICE) $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(WRITE)),--write)
+	@$(DEMO_COMMAND) --device $(DEVICE) --topology $(TOPOLOGY) $(if $(DISK),--disk '$(DISK)') $(if $(filter 1,$(WRITE)),--write)
 
 BUILD_LOG = $(shell mkdir -p $(BUILD_DIR))$(BUILD_DIR)/build.log
 
@@ -70,9 +72,11 @@ demo-ready: $$(DEMO_READY)
 
 .PHONY: demo demo-ready
 
-SLOW_SUITES += qemu-node qemu-alloc qemu-evil qemu-usb qemu-survive qemu-demo
+SLOW_SUITES += qemu-node qemu-guarded qemu-alloc qemu-evil qemu-usb qemu-survive qemu-demo
 suite-qemu-survive = tests/qemu/survive.py
 suite-qemu-survive.deps = $(QEMU_READY)
+suite-qemu-guarded = tests/qemu/guarded.py
+suite-qemu-guarded.deps = $(QEMU_READY)
 suite-qemu-alloc = tests/qemu/alloc.py $(KMOD_FAIL)
 suite-qemu-alloc.deps = $(QEMU_READY) $(KMOD_FAIL)
 suite-qemu-evil = tests/qemu/evil.py

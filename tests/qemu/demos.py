@@ -81,6 +81,15 @@ def audio():
     works("--device", "audio")
 
 
+@test("storage and sound through the guard: each by the rule that is for it")
+def guarded():
+    for device, rule in (("storage", "08:06:50"), ("audio", "01:*:*")):
+        lines = works("--topology", "guarded", "--device", device)
+        rules = [line for line in lines if line.strip().startswith("rule, guarded.rules line ")]
+        equal(len(rules), 1, f"rules shown for {device}")
+        assert rule in rules[0], f"expected the rule for {rule}, got {rules[0]!r}"
+
+
 @test("A given image of 1 MiB, no file system: works, and is not modified")
 def small_image():
     with tempfile.NamedTemporaryFile() as image:

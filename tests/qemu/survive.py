@@ -22,7 +22,7 @@ import tap                                  # noqa: E402
 from tap import equal, test, within         # noqa: E402
 from leaks import expect_as_before, resources   # noqa: E402
 from pair import Pair                       # noqa: E402
-from vm import READY                        # noqa: E402
+from waits import reset, until              # noqa: E402
 
 LONG = os.environ.get("LONG") == "1"
 BYTES = 32 << 20
@@ -123,14 +123,6 @@ def doorbells_dropped(rig):
     set_spin(rig, 500)
 
 
-def reset(vm):
-    """QMP system_reset, and the new kernel's READY line."""
-    seen = len(vm.console)
-    vm.qmp("set-action", {"reboot": "reset"})
-    vm.qmp("system_reset")
-    vm.wait_console(READY, 120, seen)
-
-
 @test("The device VM reset while the client reads: an error there, then all as before (20 times)")
 def device_reset(rig):
     for _ in range(20 if LONG else 2):
@@ -213,14 +205,6 @@ def ledger_holds(rig):
             image.seek(block * LEDGER_BLOCK)
             equal(image.read(LEDGER_BLOCK), struct.pack("<Q", number) * (LEDGER_BLOCK // 8),
                   f"acknowledged block {block}")
-
-
-def until(vm, command, what, begin):
-    """Wait for a shell condition; it must hold within 2 s of `begin`."""
-    vm.check(f"n=0; until {command}; do usleep 20000; n=$((n+1)); [ $n -lt 500 ] || exit 1; done", 20)
-    took = time.monotonic() - begin
-    within(took, 2, what)
-    return took
 
 
 def kill_device(rig):
