@@ -43,6 +43,10 @@ RATIOS = {
     "vm_read512_latency_vs_usbip_tcp":
         ("vm_read512", "latency", "routed", "usbip_tcp", "<= 0.45"),
     "vm_read512_latency_vs_local": ("vm_read512", "latency", "routed", "local", ""),
+    "vm_read64k_guarded_vs_direct": ("vm_read64k", "throughput", "guarded", "routed", ">= 0.8"),
+    "vm_write64k_guarded_vs_direct": ("vm_write64k", "throughput", "guarded", "routed", ""),
+    "vm_read512_latency_guarded_vs_direct": ("vm_read512", "latency", "guarded", "routed", ""),
+    "vm_read64k_guarded_vs_usbip_tcp": ("vm_read64k", "throughput", "guarded", "usbip_tcp", ""),
     "vm_read64k_client_processor_vs_usbip_tcp":
         ("vm_read64k", "client processor", "routed", "usbip_tcp", ""),
     "vm_read64k_device_processor_vs_usbip_tcp":
@@ -73,8 +77,8 @@ unset multiplot
 PANELS = (
     ("processes, 64 KiB, MB/s", "64k", "throughput", ("ring", "ring_256k", "af_unix", "tcp", "pipe")),
     ("round trip, 48 B, us", "rtt48", "latency", ("ring", "ring_sleep", "af_unix", "tcp", "pipe")),
-    ("VMs, 64 KiB reads, MB/s", "vm_read64k", "throughput", ("local", "routed", "usbip_tcp")),
-    ("VMs, 512 B reads, ms", "vm_read512", "latency", ("local", "routed", "usbip_tcp")),
+    ("VMs, 64 KiB reads, MB/s", "vm_read64k", "throughput", ("local", "routed", "guarded", "usbip_tcp")),
+    ("VMs, 512 B reads, ms", "vm_read512", "latency", ("local", "routed", "guarded", "usbip_tcp")),
 )
 
 

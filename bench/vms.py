@@ -3,6 +3,7 @@
 """A USB disk of one guest used in another, beside its rivals.
 
     routed      device VM, usbip-host, usbroute.ko ==== link ==== usbroute.ko, vhci-hcd, client VM
+    guarded     the same with usbroute-hub's guard between: device VM ==== guard ==== client VM
     usbip_tcp   device VM, usbip-host, virtio-net ==== cable ==== virtio-net, vhci-hcd, client VM
     local       device VM alone: what neither can beat
 
@@ -70,10 +71,11 @@ def disk_arguments(directory, name):
 
 
 class Rival:
-    """user: the guest that uses the disk. device: the one that owns it, or None if it is the same."""
+    """user: the guest that uses the disk. device: the one that owns it, or None if it is the same.
+    guard: the process between them, or None."""
 
-    def __init__(self, name, user, device=None):
-        self.name, self.user, self.device = name, user, device
+    def __init__(self, name, user, device=None, guard=None):
+        self.name, self.user, self.device, self.guard = name, user, device, guard
         self.counts = {}
 
     def guests(self):
@@ -92,10 +94,12 @@ class Rival:
         self.counts[case] = max(100, int(seconds * 300 / self.ask(case, 300)))
 
     def processor_us(self):
-        """What each QEMU has used of the host's processors, all its threads."""
-        used = {}
-        for role, vm in self.guests().items():
-            with open(f"/proc/{vm.process.pid}/stat", encoding="ascii") as stat:
+        """What each QEMU, and the guard, has used of the host's processors, all its threads."""
+        used, processes = {}, {role: vm.process for role, vm in self.guests().items()}
+        if self.guard:
+            processes["guard"] = self.guard
+        for role, process in processes.items():
+            with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
                 fields = stat.read().rpartition(")")[2].split()
             used[role] = (int(fields[11]) + int(fields[12])) * TICK_US
         return used
@@ -108,19 +112,26 @@ class Rival:
 # ---- making them ready
 
 
-def routed(stack, directory):
-    pair = Pair(devices=disk_arguments(directory, "routed"), initrd=IMAGE, boot=False,
-                client_modules=("usb-storage", "sd_mod"))
+def linked(stack, directory, name, topology):
+    pair = Pair(devices=disk_arguments(directory, name), initrd=IMAGE, boot=False, topology=topology,
+                client_modules=("usb-storage", "sd_mod"), prefix=f"{name}-")
     stack.callback(pair.__exit__)
     pair.device.start()
     pair.client.start()
-    yield
     pair.device.wait_ready()
     pair.client.wait_ready()
     pair.serve()
     pair.client.check(f"usbroute attach {SELECTOR}", 40)
     pair.client.wait_console("Attached SCSI disk", 40)
-    yield Rival("routed", pair.client, pair.device)
+    return Rival(name, pair.client, pair.device, pair.hub.process if topology == "guarded" else None)
+
+
+def routed(stack, directory):
+    return linked(stack, directory, "routed", "direct")
+
+
+def guarded(stack, directory):
+    return linked(stack, directory, "guarded", "guarded")
 
 
 def usbip_tcp(stack, directory):
@@ -136,7 +147,6 @@ def usbip_tcp(stack, directory):
         for vm in (device, client):
             stack.callback(vm.kill)
             vm.start()
-    yield
     for vm, address in ((device, "10.0.0.1"), (client, "10.0.0.2")):
         vm.wait_ready()
         vm.check(f"ip addr add {address}/24 dev eth0 && ip link set eth0 up")
@@ -144,7 +154,7 @@ def usbip_tcp(stack, directory):
     device.check(f"usbipd -D && usbip bind -b {BUSID}")
     client.check(f"usbip attach -r 10.0.0.1 -b {BUSID}", 40)
     client.wait_console("Attached SCSI disk", 40)
-    yield Rival("usbip_tcp", client, device)
+    return Rival("usbip_tcp", client, device)
 
 
 def local(stack, directory):
@@ -153,21 +163,17 @@ def local(stack, directory):
             args=["-device", "qemu-xhci,id=xhci"] + disk_arguments(directory, "local"))
     stack.callback(vm.kill)
     vm.start()
-    yield
     vm.wait_ready()
     vm.wait_console("Attached SCSI disk", 40)
-    yield Rival("local", vm)
+    return Rival("local", vm)
 
 
 def make_ready(stack):
-    """All boot at the same time."""
+    """One after the other: seven guests that boot at once starve each other on a small machine."""
     shm = "/dev/shm" if os.path.isdir("/dev/shm") else None
     directory = tempfile.mkdtemp(prefix="usbroute-bench-", dir=shm)
     stack.callback(shutil.rmtree, directory, ignore_errors=True)
-    makers = [make(stack, directory) for make in (routed, usbip_tcp, local)]
-    for maker in makers:
-        next(maker)
-    return [next(maker) for maker in makers]
+    return [make(stack, directory) for make in (routed, guarded, usbip_tcp, local)]
 
 
 # ---- measuring
