@@ -9,9 +9,37 @@
 
 #define LINE_BYTES (UR_AUDIT_LINE_BYTES + 64)
 
+static u64 now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (u64)now.tv_sec * 1000 + (u64)now.tv_nsec / 1000000;
+}
+
+/* One line of the ration, if there is one. */
+static bool take_line(struct ur_journal *journal)
+{
+	u64 now = now_ms();
+
+	journal->savings += (now - journal->paid_ms) * UR_JOURNAL_LINES_A_SECOND;
+	journal->paid_ms = now;
+	if (journal->savings > UR_JOURNAL_SAVINGS * 1000ull)
+		journal->savings = UR_JOURNAL_SAVINGS * 1000ull;
+	if (journal->savings < 1000)
+		return false;
+	journal->savings -= 1000;
+	return true;
+}
+
 int ur_journal_open(struct ur_journal *journal, const char *path)
 {
-	*journal = (struct ur_journal){ .path = path, .fd = STDOUT_FILENO };
+	*journal = (struct ur_journal){
+		.path = path,
+		.fd = STDOUT_FILENO,
+		.savings = UR_JOURNAL_SAVINGS * 1000ull,
+		.paid_ms = now_ms(),
+	};
 	if (path[0] == '\0')
 		return 0;
 	journal->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -63,13 +91,14 @@ static void write_object(struct ur_journal *journal, const char *object)
 
 static void tell_lost(struct ur_journal *journal, const struct ur_audit *audit)
 {
+	u64 lost = audit->lost + journal->left_out;
 	char object[96];
 
-	if (audit->lost == journal->lost)
+	if (lost == journal->lost || !take_line(journal))
 		return;
 	snprintf(object, sizeof(object), "{\"event\":\"lost\",\"count\":%llu}",
-		 (unsigned long long)(audit->lost - journal->lost));
-	journal->lost = audit->lost;
+		 (unsigned long long)(lost - journal->lost));
+	journal->lost = lost;
 	write_object(journal, object);
 }
 
@@ -79,6 +108,11 @@ void ur_journal_drain(struct ur_journal *journal, struct ur_audit *audit)
 	struct ur_audit_record record;
 
 	while (ur_audit_take(audit, &record)) {
+		tell_lost(journal, audit);
+		if (!take_line(journal)) {
+			journal->left_out++;
+			continue;
+		}
 		ur_audit_line(&record, object);
 		write_object(journal, object);
 	}

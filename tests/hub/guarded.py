@@ -472,6 +472,25 @@ def _():
         equal([r["event"] for r in records], ["denied"], "records")
 
 
+@test("audit: who asks without pause fills no disk, and what was left out is counted")
+def _():
+    asked = 1300
+    with stage(names=("client1",)) as (hub, vm):
+        begin = time.monotonic()
+        for _ in range(asked):
+            vm["client1"].ask("usb1:1-1")[0].close()    # nobody is there
+        took = time.monotonic() - begin
+        until(lambda: hub.audit("lost"), "the lost ones are counted")
+        written = len(hub.audit("denied"))
+        most = 1000 + 100 * (took + 1)
+        assert written <= most, f"expected at most {most:.0f} lines, got {written} in {took:.1f} s"
+        until(lambda: written_and_lost(hub) == asked, f"{asked} written or counted")
+
+
+def written_and_lost(hub):
+    return len(hub.audit("denied")) + sum(r["count"] for r in hub.audit("lost"))
+
+
 @test("policy: a table that is not there, none, cut or damaged: said with both values, by --check too")
 def _():
     with tempfile.TemporaryDirectory() as folder:
