@@ -6,9 +6,12 @@
 #                          sDDF's headers) and libvmm.a, or one for each configuration in
 #                          $(MICROKIT_CONFIG)/; a libsddf_util_debug.a beside it is linked too
 #     MICROKIT_BOARD=...   one of mk/boards/          MICROKIT_CONFIG=debug|release|benchmark
+#     TOPOLOGY=direct|guarded   one link, or the guard between two      POLICY=...   its rules
 
 MICROKIT_BOARD ?= qemu_virt_aarch64
 MICROKIT_CONFIG ?= release
+TOPOLOGY ?= direct
+POLICY ?= demo/guarded.rules
 ifeq ($(origin MICROKIT_SDK),undefined)
 MICROKIT_SDK := $(lastword $(shell ls -d /opt/microkit-sdk-* 2>/dev/null | sort -V))
 endif
@@ -17,7 +20,7 @@ LIBVMM := $(lastword $(shell ls -d /opt/libvmm* 2>/dev/null | sort -V))
 endif
 
 SEL4_DIR := $(BUILD_DIR)/sel4/$(MICROKIT_BOARD)/$(MICROKIT_CONFIG)$(if $(SEL4_PERSON),-person)
-SEL4_IMAGE := $(SEL4_DIR)/direct.img
+SEL4_IMAGE := $(SEL4_DIR)/$(TOPOLOGY).img
 SEL4_BOARD_MK := mk/boards/$(MICROKIT_BOARD).mk
 -include $(SEL4_BOARD_MK)
 
@@ -41,6 +44,14 @@ SEL4_VMM_OBJ := $(SEL4_DIR)/sel4/guest.o $(SEL4_DIR)/sel4/drain.o $(SEL4_DIR)/se
 	$(SEL4_CORE_OBJ)
 SEL4_ELVES := $(SEL4_DIR)/client_vmm.elf $(SEL4_DIR)/device_vmm.elf $(SEL4_DIR)/timer_pd.elf
 
+# The guard: the core, its own three files, libmicrokit; nothing of libvmm.
+SEL4_GUARD_SRC := sel4/guard_pd.c sel4/audit_ring.c sel4/mem.c $(RING_SRC) \
+	$(sort $(wildcard wire/*.c)) $(GUARD_SRC) $(RELAY_SRC)
+SEL4_GUARD_OBJ := $(SEL4_GUARD_SRC:%.c=$(SEL4_DIR)/guard_pd/%.o) $(SEL4_DIR)/guard_pd/policy.o
+SEL4_GUARD_INC = -Isel4 -Ienv -Ienv/sel4 -Iring -Iwire -Iguard -Irelay
+SEL4_GUARD_CFLAGS = -std=gnu11 $(SEL4_TARGET) -ffreestanding -fno-common $(filter-out -Wundef,$(WARN)) \
+	-Wframe-larger-than=2048 -O2 -g -DBOARD_$(MICROKIT_BOARD) $(SEL4_GUARD_INC) -isystem $(SEL4_BOARD_DIR)/include
+
 .SECONDARY: $(SEL4_VMM_OBJ) $(SEL4_DIR)/sel4/client_vmm.o $(SEL4_DIR)/sel4/device_vmm.o \
 	$(SEL4_DIR)/sel4/timer_pd.o
 
@@ -58,6 +69,28 @@ $(SEL4_DIR)/%_vmm.elf: $(SEL4_DIR)/sel4/%_vmm.o $(SEL4_DIR)/%/images.o $(SEL4_VM
 
 $(SEL4_DIR)/timer_pd.elf: $(SEL4_DIR)/sel4/timer_pd.o
 	$(SEL4_LD) -L$(SEL4_BOARD_DIR)/lib $^ -lmicrokit -Tmicrokit.ld -z noexecstack -o $@
+
+$(SEL4_DIR)/guard_pd/%.o: %.c $(SEL4_BOARD_MK)
+	@mkdir -p $(@D)
+	$(SEL4_CC) $(SEL4_GUARD_CFLAGS) $(if $(filter sel4/mem.c,$<),-munaligned-access) $(DEPFLAGS) -c -o $@ $<
+
+$(SEL4_DIR)/policy.source: FORCE
+	@mkdir -p $(@D)
+	@echo '$(POLICY)' | cmp -s - $@ || echo '$(POLICY)' >$@
+
+$(SEL4_DIR)/policy.table: $(POLICY) $(SEL4_DIR)/policy.source $(CLI)
+	$(CLI) policy compile $(POLICY) $@
+
+$(SEL4_DIR)/guard_pd/policy.o: sel4/policy.S $(SEL4_DIR)/policy.table
+	@mkdir -p $(@D)
+	$(SEL4_CC) $(SEL4_TARGET) -DUR_POLICY='"$(SEL4_DIR)/policy.table"' -c -o $@ $<
+
+$(SEL4_DIR)/guard_pd.elf: $(SEL4_GUARD_OBJ)
+	$(SEL4_LD) -L$(SEL4_BOARD_DIR)/lib $^ -lmicrokit -Tmicrokit.ld -z noexecstack -o $@
+
+## make lines        the size of the guard on seL4: all that is compiled into it
+lines:
+	@sel4/lines $(CC) $(SEL4_GUARD_INC) -DBOARD_$(MICROKIT_BOARD) -- $(SEL4_GUARD_SRC)
 
 # ---- the guests: the arm64 images that mk/images.mk makes, and their device trees
 
@@ -107,12 +140,14 @@ $(SEL4_DIR)/$(1)/images.o: sel4/images.S $(SEL4_DIR)/$(1)/guest.dtb $(SEL4_KERNE
 endef
 $(foreach g,client device,$(eval $(call sel4_guest,$(g))))
 
-$(SEL4_IMAGE): $(SEL4_SYSTEM) $(SEL4_ELVES)
-	$(MICROKIT_SDK)/bin/microkit $(SEL4_SYSTEM) --search-path $(SEL4_DIR) --board $(MICROKIT_BOARD) \
-		--config $(MICROKIT_CONFIG) -o $@ -r $(SEL4_DIR)/report.txt >$(SEL4_DIR)/microkit.log || \
-		{ cat $(SEL4_DIR)/microkit.log; exit 1; }
+$(SEL4_DIR)/direct.img $(SEL4_DIR)/guarded.img: $(SEL4_DIR)/%.img: $$(SEL4_$$*_SYSTEM) $(SEL4_ELVES)
+	$(MICROKIT_SDK)/bin/microkit $(SEL4_$*_SYSTEM) --search-path $(SEL4_DIR) --board $(MICROKIT_BOARD) \
+		--config $(MICROKIT_CONFIG) -o $@ -r $(SEL4_DIR)/$*.report.txt >$(SEL4_DIR)/$*.log || \
+		{ cat $(SEL4_DIR)/$*.log; exit 1; }
+$(SEL4_DIR)/guarded.img: $(SEL4_DIR)/guard_pd.elf
 
 ## make sel4         the seL4 image with both VMs, if the Microkit SDK and libvmm are there
+##                   TOPOLOGY=guarded: with the guard between; POLICY=file: its rules (demo/guarded.rules)
 sel4:
 	@why='$(SEL4_MISSING)'; if [ -n "$$why" ]; then echo "$$why"; exit 1; fi
 	@$(MAKE) images ARCH=arm64
@@ -137,10 +172,14 @@ SEL4_CONFIGS = $(notdir $(wildcard $(addprefix $(MICROKIT_SDK)/board/$(MICROKIT_
 sel4-ready sel4-configs-ready:
 	@why='$(SEL4_MISSING)'; if [ -n "$$why" ]; then echo "$$why: its tests are skipped"; exit 0; fi; \
 		for c in $(if $(filter sel4-ready,$@),$(firstword $(SEL4_CONFIGS)),$(SEL4_CONFIGS)); do \
-			$(MAKE) sel4 MICROKIT_CONFIG=$$c || exit 1; done
+			$(MAKE) sel4 TOPOLOGY=direct MICROKIT_CONFIG=$$c || exit 1; done
+sel4-guarded-ready: sel4-ready
+	@why='$(SEL4_MISSING)'; if [ -n "$$why" ]; then echo "$$why: its tests are skipped"; exit 0; fi; \
+		$(MAKE) sel4 TOPOLOGY=guarded POLICY=tests/sel4/guarded.rules MICROKIT_CONFIG=$(firstword $(SEL4_CONFIGS))
 
 SEL4_TEST = env UR_SEL4_MISSING="$(SEL4_MISSING)" UR_SEL4_QEMU="$(SEL4_QEMU)" UR_SEL4_ADDRESS=$(SEL4_LOAD_ADDRESS) \
-	UR_SEL4_IMAGES=$(BUILD_DIR)/sel4/$(MICROKIT_BOARD) UR_SEL4_CONFIGS="$(SEL4_CONFIGS)"
+	UR_SEL4_IMAGES=$(BUILD_DIR)/sel4/$(MICROKIT_BOARD) UR_SEL4_CONFIGS="$(SEL4_CONFIGS)" \
+	UR_SEL4_AUDIT="$(SEL4_AUDIT) $(SEL4_AUDIT_BYTES)"
 
 ## make demo PLATFORM=sel4 [DEVICE=...] [DISK=...]   the same with both VMs on seL4
 ifeq ($(PLATFORM),sel4)
@@ -148,19 +187,31 @@ DEMO_READY = sel4
 DEMO_COMMAND = $(SEL4_TEST) UR_SEL4_CONFIGS=$(MICROKIT_CONFIG) demo/demo.py --platform sel4
 endif
 
-## make check-sel4   both VMs on seL4; check-sel4-configs: debug and benchmark too;
-##                   check-sel4-place: what the build must refuse
+## make check-sel4   both VMs on seL4; check-sel4-guarded: the guard between them;
+##                   check-sel4-configs: debug and benchmark too; check-sel4-place: what the build must refuse
 SUITES += sel4-place
 suite-sel4-place = python3 tests/sel4/place.py
-SLOW_SUITES += sel4 $(if $(filter 1,$(LONG)),sel4-configs)
+SUITES += sel4-systems
+suite-sel4-systems = python3 tests/sel4/systems.py
+SEL4_AUDIT_TEST := $(BUILD_DIR)/tests/sel4-audit-ring
+$(SEL4_AUDIT_TEST): tests/sel4/audit_ring.c sel4/audit_ring.c sel4/audit_ring.h
+	@mkdir -p $(@D)
+	$(CC) $(UR_CFLAGS) $(SAN) -Isel4 $(RELAY_INC) -o $@ $(filter %.c,$^)
+SUITES += sel4-audit
+suite-sel4-audit = python3 tests/sel4/audit.py $(SEL4_AUDIT_TEST)
+suite-sel4-audit.deps = $(SEL4_AUDIT_TEST)
+SLOW_SUITES += sel4 sel4-guarded $(if $(filter 1,$(LONG)),sel4-configs)
 suite-sel4 = $(SEL4_TEST) python3 tests/sel4/sel4.py
 suite-sel4.deps = sel4-ready
+suite-sel4-guarded = $(SEL4_TEST) python3 tests/sel4/guarded.py
+suite-sel4-guarded.deps = sel4-guarded-ready
 suite-sel4-configs = $(SEL4_TEST) python3 tests/sel4/configs.py
 suite-sel4-configs.deps = sel4-configs-ready
 
-## make bench-sel4   the route on seL4 beside the same disk used locally: $(BUILD_DIR)/bench-sel4.json
-bench-sel4: sel4
+## make bench-sel4   the route on seL4, direct and guarded, beside the same disk used locally: $(BUILD_DIR)/bench-sel4.json
+bench-sel4: sel4 sel4-guarded-ready
 	$(SEL4_TEST) python3 tests/sel4/bench.py
 
-.PHONY: sel4 qemu sel4-run sel4-ready sel4-configs-ready bench-sel4
+.PHONY: sel4 qemu sel4-run sel4-ready sel4-guarded-ready sel4-configs-ready bench-sel4 lines
 -include $(SEL4_VMM_OBJ:.o=.d) $(SEL4_DIR)/sel4/client_vmm.d $(SEL4_DIR)/sel4/device_vmm.d $(SEL4_DIR)/sel4/timer_pd.d
+-include $(wildcard $(SEL4_DIR)/guard_pd/*/*.d)

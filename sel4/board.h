@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Addresses and interrupts that the VMMs have to know, as the guests see them.
- * The same numbers stand in direct.system (who may) and dts/ (what Linux is
- * told). An INTID is the device tree's SPI number plus 32.
+ * The same numbers stand in direct.system and guarded.system (who may) and dts/
+ * (what Linux is told). An INTID is the device tree's SPI number plus 32.
  */
 #ifndef UR_BOARD_H
 #define UR_BOARD_H

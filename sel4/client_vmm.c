@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The VMM of the VM that gets a USB device: its UART, its end of the link, and
- * nothing else of the machine. Channels and addresses: direct.system.
+ * nothing else of the machine. Channels and addresses: *.system.
  */
 #include "vmm.h"
 

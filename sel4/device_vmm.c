@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The VMM of the VM that owns the USB controller: the whole PCI bus is its
- * guest's, with the interrupts. Channels and addresses: direct.system.
+ * guest's, with the interrupts. Channels and addresses: *.system.
  */
 #include "vmm.h"
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Wakes a VMM at the time it asked for: one deadline for each, the last one
- * asked counts. Runs on the EL1 physical timer, which shares its counter with
+ * Wakes a VMM, or the guard, at the time it asked for: one deadline for each, the
+ * last one asked counts. Runs on the EL1 physical timer, which shares its counter with
  * the guests' virtual timers (CNTVOFF is 0).
  *
- *      VMM --- protected call: ticks, 0 takes it back ---> here
- *      VMM <-- notification, when the counter is there --- here
+ *      client --- protected call: ticks, 0 takes it back ---> here
+ *      client <-- notification, when the counter is there --- here
  */
 #include <microkit.h>
 
 #include "env.h"
 
-#define CLIENTS 2		/* channels 0 .. CLIENTS - 1 */
-#define IRQ_CHANNEL 2
+#define CLIENTS 3		/* channels 0 .. CLIENTS - 1; not every system has all */
+#define IRQ_CHANNEL 3
 #define TIMER_OFF 0u
 #define TIMER_ON 1u
 

@@ -2,7 +2,12 @@
 # QEMU's virt machine, as Microkit's board of that name is configured: 2 GiB,
 # cortex-a53, the hypervisor's exception level, GICv2. Read by mk/sel4.mk.
 
-SEL4_SYSTEM := sel4/direct.system
+SEL4_direct_SYSTEM := sel4/direct.system
+SEL4_guarded_SYSTEM := sel4/guarded.system
+
+# Where the guard writes its decisions, and how many bytes; as in the system description.
+SEL4_AUDIT := 0x58000000
+SEL4_AUDIT_BYTES := 0x10000
 
 # Where each guest's RAM is, for it, and its size; as in the system description.
 SEL4_RAM_START := 0x40000000

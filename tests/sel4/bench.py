@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the route costs on seL4, in one run inside one QEMU that counts instructions.
+"""What the route costs on seL4, inside QEMUs that count instructions.
 
-      routed   client VM === link === device VM: xhci, disk        direct reads, one at a time
-      local                           device VM: xhci, disk        the client VM booted and idle
+      routed    client VM === link === device VM: xhci, disk       direct reads, one at a time
+      local                            device VM: xhci, disk       the client VM booted and idle
+      guarded   client VM === link === guard === link === device VM: xhci, disk
 
 The same build gives the same figures within some percent, on any host. Fails on no number.
 """
 
 import json
 import os
-import shutil
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,11 +18,12 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..")]
 sys.dont_write_bytecode = True
 
 from machine import skip_all                                # noqa: E402
-from sel4 import Rig, attach, boots, local_reads, probe, serve   # noqa: E402
+from rig import Rig, attach, boot, local_reads, probe, serve    # noqa: E402
 from vm import BUILD                                        # noqa: E402
 
 NODE = "/sys/class/usbroute/usbroute0"
 PAGE = 0x8f001000       # sel4/board.h
+SIZES = ((65536, 200), (512, 400))     # and how many reads
 COUNTS = ("waits", "timer", "acks", "accesses", "others", "awake_us")  # enum ur_guest_count
 
 
@@ -65,18 +66,34 @@ def show(row):
               ", ".join(f"{kind} {found[kind]:.1f}" for kind in COUNTS[:-1]), flush=True)
 
 
-def main():
-    rig, rows = Rig(), []
+def run(topology, work):
+    rig = Rig(topology=topology)
     try:
-        boots(rig)
+        boot(rig)
         serve(rig)
-        disk = attach(rig)
-        for size, count in ((65536, 200), (512, 400)):
-            rows.append(measure(rig, disk, size, count))
-            show(rows[-1])
+        return work(rig, attach(rig))
     finally:
-        rig.machine.__exit__()
-        shutil.rmtree(rig.directory, ignore_errors=True)
+        rig.end()
+
+
+def direct(rig, disk):
+    rows = []
+    for size, count in SIZES:
+        rows.append(measure(rig, disk, size, count))
+        show(rows[-1])
+    return rows
+
+
+def guarded(rig, disk):
+    return [int(probe(rig.client, "reads", f"/dev/{disk}", size, count, timeout=300)) for size, count in SIZES]
+
+
+def main():
+    rows = run("direct", direct)
+    for row, guarded_us in zip(rows, run("guarded", guarded)):
+        row.update(guarded_us=guarded_us, of_direct=round(row["routed_us"] / guarded_us, 3))
+        print(f"{row['bytes']:>6} B  guarded {guarded_us:>5} us  {row['of_direct']:.2f} of direct  "
+              f"{row['bytes'] / guarded_us:.1f} MB/s  {guarded_us - row['routed_us']} us more", flush=True)
     with open(os.path.join(BUILD, "bench-sel4.json"), "w", encoding="ascii") as out:
         json.dump(rows, out, indent=1)
 

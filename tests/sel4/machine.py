@@ -4,29 +4,35 @@
       QEMU virt, EL2: seL4, two VMMs
         client VM   console and agent on the machine's UART (after seL4's own lines)
         device VM   PCI bus: console, agent, qemu-xhci and what is plugged in
+        guarded     and the guard, with a link to each
 
     with Machine(devices=["-device", "usb-kbd,bus=xhci.0"]) as machine:
         machine.serve()
         machine.client.check("usbroute attach 1-1")
 """
 
+import json
 import os
 import shlex
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "qemu"), os.path.join(HERE, "..")]
 sys.dont_write_bytecode = True
 
-from vm import Vm       # noqa: E402
+from vm import Vm, VmError  # noqa: E402
 
 # From mk/sel4.mk
 IMAGES = os.environ.get("UR_SEL4_IMAGES", "")
 CONFIGS = os.environ.get("UR_SEL4_CONFIGS", "").split()
 QEMU = shlex.split(os.environ.get("UR_SEL4_QEMU", ""))
 ADDRESS = os.environ.get("UR_SEL4_ADDRESS", "")
+AUDIT = os.environ.get("UR_SEL4_AUDIT", "").split()     # address and bytes
+AUDIT_TOOL = os.path.join(HERE, "..", "..", "sel4", "audit")
 
 
 def skip_all():
@@ -122,10 +128,11 @@ class Guest(Mortal):
 
 
 class Machine:
-    """devices: QEMU arguments; the controller is xhci.0. config: Microkit's. xhci: its properties."""
+    """devices: QEMU arguments; the controller is xhci.0. config: Microkit's. xhci: its properties.
+    topology: "direct" or "guarded"."""
 
-    def __init__(self, devices=(), config="release", xhci="", boot=True):
-        image = os.path.join(IMAGES, config, "direct.img")
+    def __init__(self, devices=(), config="release", xhci="", boot=True, topology="direct"):
+        image = os.path.join(IMAGES, config, f"{topology}.img")
         mine, theirs = socket.socketpair()
         self.device = Host(theirs, image, devices, xhci)
         self.boot = boot
@@ -159,6 +166,17 @@ class Machine:
         self.server = self.device.spawn(" ".join(("usbroute serve",) + selectors))
         self.server.wait_line("serv", timeout=40)
         return self.server
+
+    def audit(self):
+        """The guard's lines, as sel4/audit prints them from a copy of its memory."""
+        address, size = (int(word, 0) for word in AUDIT)
+        with tempfile.NamedTemporaryFile() as copy:
+            self.device.qmp("pmemsave", {"val": address, "size": size, "filename": copy.name})
+            done = subprocess.run([AUDIT_TOOL, copy.name], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            raise VmError(done.stdout.strip())
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
     def complaints(self):
         """Kernel warnings of both guests."""

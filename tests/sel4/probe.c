@@ -3,6 +3,7 @@
  * What a test does inside a guest of the seL4 image, beneath the driver:
  *
  *      probe load ADDRESS              the 32-bit word there
+ *      probe sum ADDRESS BYTES         a checksum of the words there
  *      probe store ADDRESS VALUE       writes it, then prints what is there
  *      probe storm ADDRESS SECONDS     stores 1 as fast as it goes; prints how often
  *      probe scribble ADDRESS BYTES SECONDS    random words all over; prints how many
@@ -60,6 +61,17 @@ static volatile uint32_t *map(uint64_t address, uint64_t bytes)
 static void load(char **a)
 {
 	printf("%#x\n", *map(number(a[0]), 4));
+}
+
+static void sum(char **a)
+{
+	uint64_t words = number(a[1]) / 4, i;
+	volatile uint32_t *at = map(number(a[0]), words * 4);
+	uint32_t value = 2166136261u;
+
+	for (i = 0; i < words; i++)
+		value = (value ^ at[i]) * 16777619u;
+	printf("%#x\n", value);
 }
 
 static void store(char **a)
@@ -148,7 +160,7 @@ static const struct {
 	int arguments;
 	void (*run)(char **arguments);
 } commands[] = {
-	{ "load", 1, load }, { "store", 2, store }, { "storm", 2, storm },
+	{ "load", 1, load }, { "sum", 2, sum }, { "store", 2, store }, { "storm", 2, storm },
 	{ "scribble", 3, scribble }, { "late", 2, late }, { "reads", 3, reads },
 	{ "work", 1, work },
 };
