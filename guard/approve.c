@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 #include "approve.h"
+#include "known.h"
 
 struct ur_policy_decision
 ur_guard_decide(const struct ur_policy *policy, const char *client,
 		const struct ur_op_device *device,
-		const struct ur_op_busid *port)
+		const struct ur_op_busid *port,
+		const struct ur_interface_type *interfaces, u32 count)
 {
 	const struct ur_policy_device known = {
-		.known = 1u << UR_POLICY_ID | 1u << UR_POLICY_PORT,
+		.known = 1u << UR_POLICY_ID | 1u << UR_POLICY_PORT |
+			 (interfaces ? UR_POLICY_SOME_INTERFACES : 0),
 		.vendor = device->vendor,
 		.product = device->product,
 		.port = port->text,
 		.client = client,
+		.interfaces = interfaces,
+		.interface_count = count,
 	};
 
 	return ur_policy_decide(policy, &known);
@@ -30,7 +35,7 @@ static int judge(struct ur_guard *g, struct ur_policy_decision decision,
 int ur_approve_import(struct ur_guard *g, struct ur_verdict *v)
 {
 	return judge(g, ur_guard_decide(g->policy, g->client, &g->device,
-					&g->port), v);
+					&g->port, NULL, 0), v);
 }
 
 static int read_device(struct ur_guard *g, struct ur_device_descriptor *device,
@@ -149,7 +154,9 @@ static int walk_all(struct ur_guard *g, u32 configurations, u32 *count,
 					       "bConfigurationValue",
 					       "not again", values[i],
 					       values[k]);
-		if (add_interfaces(g, count, v))
+		if (ur_known_check(g->device.vendor, g->device.product,
+				   &g->scratch, v) ||
+		    add_interfaces(g, count, v))
 			return UR_PEER_BROKEN;
 	}
 	return 0;

@@ -104,11 +104,16 @@ int ur_guard_address(struct ur_guard *g, const char *vm,
 bool ur_guard_port(const char *vm, const struct ur_op_busid *busid,
 		   struct ur_op_busid *port) ur_must_check;
 
-/* May that client import that device, by what an import or a list says of it? */
+/*
+ * May that client import that device, by what an import or a list says of it?
+ * `interfaces` are those that the list names, NULL of an import.
+ */
 struct ur_policy_decision
 ur_guard_decide(const struct ur_policy *policy, const char *client,
 		const struct ur_op_device *device,
-		const struct ur_op_busid *port) ur_must_check;
+		const struct ur_op_busid *port,
+		const struct ur_interface_type *interfaces,
+		u32 count) ur_must_check;
 
 /* End it for a reason found elsewhere (framing): returns UR_PEER_BROKEN. */
 int ur_guard_sever(struct ur_guard *g, enum ur_reason reason,

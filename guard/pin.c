@@ -32,17 +32,6 @@ static const u8 *whole(const struct ur_pins *pins, const struct ur_pin *pin,
 	return pin->have == pin->total ? pins->bytes + pin->at : NULL;
 }
 
-const u8 *ur_pins_find(const struct ur_pins *pins, const struct ur_pin_key *key,
-		       u32 *bytes)
-{
-	u32 i;
-
-	for (i = 0; i < pins->count; i++)
-		if (is_same(&pins->pin[i].key, key))
-			return whole(pins, &pins->pin[i], bytes);
-	return NULL;
-}
-
 const u8 *ur_pins_standard(const struct ur_pins *pins, u8 type, u8 number,
 			   u32 *bytes)
 {

@@ -54,11 +54,10 @@ int ur_pin(struct ur_pins *pins, const struct ur_pin_key *key, const u8 *at,
 	   u32 bytes, u32 asked, struct ur_configuration *scratch,
 	   struct ur_verdict *v) ur_must_check;
 
-/* The whole descriptor and its length in `bytes`; NULL until it is whole. */
-const u8 *ur_pins_find(const struct ur_pins *pins, const struct ur_pin_key *key,
-		       u32 *bytes);
-
-/* The device's own descriptor, by type and number, first language there is. */
+/*
+ * The device's own descriptor, by type and number, in the first language there is, and
+ * its length in `bytes`; NULL until it is whole.
+ */
 const u8 *ur_pins_standard(const struct ur_pins *pins, u8 type, u8 number,
 			   u32 *bytes);
 

@@ -371,6 +371,23 @@ static bool meets(const struct meeting *m)
 	}
 }
 
+/* The device has these values and may have more. */
+static enum matching may_meet(const struct meeting *m)
+{
+	switch (m->rule.operator) {
+	case UR_POLICY_ALL_OF:
+		return count_covering(m) == m->rule.count ? YES : MAYBE;
+	case UR_POLICY_ONE_OF:
+		return count_covering(m) > 0 ? YES : MAYBE;
+	case UR_POLICY_NONE_OF:
+		return count_covering(m) > 0 ? NO : MAYBE;
+	case UR_POLICY_MATCH_ALL:
+		return all_covered(m) ? MAYBE : NO;
+	default:
+		return m->have <= m->rule.count && all_covered(m) ? MAYBE : NO;
+	}
+}
+
 static enum matching match_attribute(const struct ur_policy *p,
 				     const struct ur_policy_device *d,
 				     u32 attribute, const struct attribute *a)
@@ -379,10 +396,13 @@ static enum matching match_attribute(const struct ur_policy *p,
 
 	if (a->operator == UR_POLICY_ABSENT)
 		return YES;
+	if (attribute == UR_POLICY_INTERFACE) {
+		m.have = d->interface_count;
+		if ((d->known & UR_POLICY_SOME_INTERFACES) != 0)
+			return may_meet(&m);
+	}
 	if ((d->known & 1u << attribute) == 0)
 		return MAYBE;
-	if (attribute == UR_POLICY_INTERFACE)
-		m.have = d->interface_count;
 	return meets(&m) ? YES : NO;
 }
 

@@ -89,8 +89,11 @@ struct ur_interface_type {
 
 /*
  * A device as it is known so far; `known` has bit 1 << attribute for each that is.
- * Texts end with NUL; "" is a value.
+ * UR_POLICY_SOME_INTERFACES: the interfaces are known in part (a device list has one
+ * alternate setting of each). Texts end with NUL; "" is a value.
  */
+#define UR_POLICY_SOME_INTERFACES (1u << UR_POLICY_ATTRIBUTES)
+
 struct ur_policy_device {
 	u32 known;
 	u16 vendor;

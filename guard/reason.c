@@ -57,6 +57,8 @@ static const struct {
 		"more descriptors than can be pinned" },
 	[UR_REASON_PINNED] = { "pinned",
 		"a descriptor differs from what the device said before" },
+	[UR_REASON_KNOWN_DEVICE] = { "known-device",
+		"a device lacks endpoints that its driver takes for granted" },
 	[UR_REASON_POLICY_DEVICE] = { "policy-device",
 		"the policy does not allow this device here" },
 	[UR_REASON_POLICY_CHANGE] = { "policy-change",

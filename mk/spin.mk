@@ -2,6 +2,6 @@
 # The protocol models: Spin searches each one whole, and refutes its twins.
 
 ## make check-spin   check the protocol models (proofs/spin) with Spin
-SUITES += spin
+IDLE_SUITES += spin
 suite-spin = env BUILD_DIR=$(BUILD_DIR) proofs/spin/run
 suite-spin.deps =

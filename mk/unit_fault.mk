@@ -31,7 +31,7 @@ $(FAIL_DIR)/binding: $(BUILD_DIR)/tests/san/tests/fault/binding.o $(FAIL_INJECTO
 $(FAIL_DIR)/hub.o: $(HUB_ASAN_OBJ) tests/fault/syscalls.txt
 	$(FAIL_JOIN)
 
-$(FAIL_DIR)/usbroute-hub: $(FAIL_INJECTOR) $(FAIL_DIR)/hub.o $(RING_OBJ)
+$(FAIL_DIR)/usbroute-hub: $(FAIL_INJECTOR) $(FAIL_DIR)/hub.o $(HUB_CORE_ASAN_OBJ)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(HUB_LIBS)
 
 $(FAIL_DIR)/cli.o: $(CLI_TEST_OBJ) tests/fault/syscalls.txt

@@ -85,14 +85,22 @@ static void write_device(struct ur_listing *l, const struct ur_op_busid *port)
 static void settle_device(struct ur_listing *l, struct ur_audit *audit)
 {
 	const char *vm = l->config.devices[l->site].name;
+	struct ur_interface_type types[UR_OP_INTERFACES_MAX];
 	struct ur_policy_decision decision;
 	struct ur_op_busid port;
+	u32 i;
 
 	if (l->interfaces < l->device.interfaces ||
 	    !ur_guard_port(vm, &l->device.busid, &port))
 		return;
+	for (i = 0; i < l->interfaces; i++)
+		types[i] = (struct ur_interface_type){
+			l->interface[i].interface_class,
+			l->interface[i].interface_subclass,
+			l->interface[i].interface_protocol,
+		};
 	decision = ur_guard_decide(l->config.policy, l->config.client,
-				   &l->device, &port);
+				   &l->device, &port, types, l->interfaces);
 	if (decision.target == UR_POLICY_ALLOW)
 		write_device(l, &port);
 	else

@@ -229,6 +229,7 @@ static int take_interface(struct walk *w, struct ur_reader *r)
 /* Two alternates of one interface may share an address, two interfaces not. */
 static bool is_taken(const struct walk *w, u8 address)
 {
+	const struct ur_alternate *own = w->alternate;
 	u32 i, e;
 
 	/*@ loop invariant i <= w->c->alternates; loop assigns i, e;
@@ -236,8 +237,7 @@ static bool is_taken(const struct walk *w, u8 address)
 	for (i = 0; i < w->c->alternates; i++) {
 		const struct ur_alternate *a = &w->c->alternate[i];
 
-		if (a != w->alternate &&
-		    a->interface == w->alternate->interface)
+		if (a != own && a->interface == own->interface)
 			continue;
 		/*@ loop invariant e <= a->endpoints; loop assigns e;
 		  @ loop variant a->endpoints - e; */
@@ -251,6 +251,12 @@ static bool is_taken(const struct walk *w, u8 address)
 
 static int check_endpoint(const struct walk *w, const struct ur_endpoint *e)
 {
+	const struct ur_alternate *a = w->alternate;
+
+	if (!a || w->endpoints_due == 0)
+		return ur_refuse_above(w->why, "endpoints of an interface",
+				       a ? a->endpoints + 1u : 1,
+				       a ? a->endpoints : 0);
 	if ((e->address & 0x0f) == 0 || (e->address & ENDPOINT_RESERVED) != 0)
 		return ur_refuse(w->why, UR_PEER_MALFORMED, "bEndpointAddress",
 				 "a number from 1 to", e->address, 15);
@@ -260,6 +266,10 @@ static int check_endpoint(const struct walk *w, const struct ur_endpoint *e)
 	if (is_taken(w, e->address))
 		return ur_refuse(w->why, UR_PEER_MALFORMED, "bEndpointAddress",
 				 "not again", e->address, e->address);
+	if (w->c->endpoints == UR_ENDPOINTS_MAX)
+		return ur_refuse_too_big(w->why, "endpoints",
+					 w->c->endpoints + 1u,
+					 UR_ENDPOINTS_MAX);
 	return 0;
 }
 
@@ -278,30 +288,24 @@ static void add_endpoint(struct walk *w, const struct ur_endpoint *e)
 	w->endpoint = at;
 }
 
+static int place_endpoint(struct walk *w, const struct ur_endpoint *e)
+{
+	int error = check_endpoint(w, e);
+
+	if (!error)
+		add_endpoint(w, e);
+	return error;
+}
+
 static int take_endpoint(struct walk *w, struct ur_reader *r)
 {
 	struct ur_endpoint e = { 0 };
-	struct ur_configuration *c = w->c;
-	int error;
 
 	e.address = ur_reader_u8(r);
 	e.type = ur_reader_u8(r) & 3;
 	e.max_packet = little(r);
 	e.interval = ur_reader_u8(r);
-	if (!w->alternate || w->endpoints_due == 0)
-		return ur_refuse_above(w->why, "endpoints of an interface",
-				       w->alternate ?
-					       w->alternate->endpoints + 1u : 1,
-				       w->alternate ? w->alternate->endpoints :
-						      0);
-	error = check_endpoint(w, &e);
-	if (error)
-		return error;
-	if (c->endpoints == UR_ENDPOINTS_MAX)
-		return ur_refuse_too_big(w->why, "endpoints",
-					 c->endpoints + 1u, UR_ENDPOINTS_MAX);
-	add_endpoint(w, &e);
-	return 0;
+	return place_endpoint(w, &e);
 }
 
 static void add_companion(struct walk *w, u8 burst, u8 attributes, u16 bytes)

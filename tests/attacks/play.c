@@ -3,25 +3,29 @@
  * Play attacks: files of messages, of which the last must be refused.
  *
  *     source TEXT              where the attack comes from (required)
- *     use disk|sound           a device, enumerated, its configuration selected
- *     import disk|sound        a device, imported and nothing else
+ *     device VENDOR:PRODUCT HEX  describes a device by its configuration
+ *     use WHICH                a device, enumerated, its configuration selected
+ *     read WHICH               the same without the last step
+ *     import WHICH             a device, imported and nothing else
  *     > submit key=value...    client to device; also: > unlink
  *     < ret key=value...       device to client; also: < unlinked
  *     > hex BYTES, < hex BYTES any bytes
  *     refused REASON           the last message was refused, by that reason
+ *     live ...                 for the player against a kernel: live.c
  *
+ * WHICH: disk, sound, described (the one of the line "device").
  * keys: seq dir ep len packets setup victim status errors devid; data=N bytes;
  * hex=BYTES of data; iso=offset:length:actual,... Every number may be hexadecimal.
  *
  * Each message before the last must pass with all its bytes; of the last none
  * may, whatever it was cut into, and nothing in either direction afterwards.
  */
-#include "route.h"
+#include "dialogue.h"
 
-#define LINE_ROOM 4096
 #define SLICES 4
 
 static struct route R;
+static struct described D;
 static char why_not[256];
 static u64 leaked;
 
@@ -32,136 +36,41 @@ static int is_wrong(const char *what, long got, long want)
 	return -1;
 }
 
-static const char *value_of(const char *line, const char *key)
+/* What a kernel reads before it selects a configuration. */
+static int read_descriptors(const struct test_device *d)
 {
-	char padded[32];
-	const char *at;
+	const u8 get_device[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 };
+	const u8 get_all[8] = { 0x80, 6, 0, 2, 0, 0, 0xff, 1 };
+	int error = route_import(&R, d);
 
-	snprintf(padded, sizeof(padded), " %s=", key);
-	at = strstr(line, padded);
-	return at ? at + strlen(padded) : NULL;
-}
-
-static u32 number_of(const char *line, const char *key, u32 otherwise)
-{
-	const char *at = value_of(line, key);
-
-	return at ? (u32)strtoll(at, NULL, 0) : otherwise;
-}
-
-static void put_hex(const char *at)
-{
-	char pair[3] = "";
-
-	for (; at && at[0] && at[0] != '\n'; at++) {
-		if (at[0] == ' ')
-			continue;
-		memcpy(pair, at, 2);
-		put8(&M, (u32)strtoul(pair, NULL, 16));
-		at++;
-	}
-}
-
-static void put_hex_word(const char *at)
-{
-	char word[LINE_ROOM];
-
-	if (at && sscanf(at, "%4095s", word) == 1)
-		put_hex(word);
-}
-
-static void put_data(const char *line)
-{
-	u32 i, bytes = number_of(line, "data", 0);
-
-	for (i = 0; i < bytes; i++)
-		put8(&M, i * 7);
-	put_hex_word(value_of(line, "hex"));
-}
-
-static void put_iso(const char *line)
-{
-	const char *at = value_of(line, "iso");
-	unsigned offset, length, actual;
-	int used;
-
-	while (at && sscanf(at, "%i:%i:%i%n", (int *)&offset, (int *)&length,
-			    (int *)&actual, &used) == 3) {
-		put32(&M, offset);
-		put32(&M, length);
-		put32(&M, actual);
-		put32(&M, 0);
-		at = at[used] == ',' ? at + used + 1 : NULL;
-	}
-}
-
-static void set_word(u32 at, u32 value)
-{
-	u32 bytes = M.bytes;
-
-	M.bytes = at;
-	put32(&M, value);
-	M.bytes = bytes;
-}
-
-static void put_request(const char *line, u32 seq)
-{
-	const char *setup = value_of(line, "setup");
-	u8 eight[8] = { 0 };
-
-	if (setup) {
-		M.bytes = 0;
-		put_hex_word(setup);
-		memcpy(eight, M.at, 8);
-	}
-	put_submit(&M, seq, number_of(line, "dir", 0), number_of(line, "ep", 0),
-		   number_of(line, "len", 0), number_of(line, "packets", 0),
-		   eight);
-}
-
-static int make(const char *line)
-{
-	u32 seq = number_of(line, "seq", 1);
-	u32 status = number_of(line, "status", 0);
-
-	M.bytes = 0;
-	if (strncmp(line + 1, " submit", 7) == 0)
-		put_request(line, seq);
-	else if (strncmp(line + 1, " unlinked", 9) == 0)
-		put_unlinked(&M, seq, status);
-	else if (strncmp(line + 1, " unlink", 7) == 0)
-		put_unlink(&M, seq, number_of(line, "victim", 0));
-	else if (strncmp(line + 1, " ret", 4) == 0)
-		put_ret(&M, seq, status, number_of(line, "len", 0),
-			number_of(line, "packets", 0),
-			number_of(line, "errors", 0));
-	else if (strncmp(line + 1, " hex ", 5) == 0)
-		put_hex(line + 6);
-	else
-		return is_wrong("a line nobody understands, byte", line[2], 0);
-	if (value_of(line, "devid"))
-		set_word(8, number_of(line, "devid", 0));
-	if (strncmp(line + 1, " hex ", 5) != 0)
-		put_data(line);
-	put_iso(line);
-	return 0;
+	if (!error)
+		error = route_control(&R, 0xff01, get_device, d->device, 18);
+	return error ? error : route_control(&R, 0xff02, get_all,
+					     d->configuration,
+					     d->configuration_bytes);
 }
 
 static int start(const char *line)
 {
-	size_t i;
+	const struct test_device *d;
+	int error;
 
-	for (i = 0; i < sizeof(TEST_DEVICES) / sizeof(TEST_DEVICES[0]); i++) {
-		const struct test_device *d = &TEST_DEVICES[i];
-		int error;
-
-		if (!strstr(line, d->name))
-			continue;
-		error = line[0] == 'u' ? route_enumerate(&R, d) :
-					 route_import(&R, d);
-		return error ? is_wrong("prelude", error, 0) : 0;
-	}
-	return is_wrong("devices of that name", 0, 1);
+	if (starts(line, "device "))
+		return describe(&D, line) ?
+			       is_wrong("a device that cannot be read", 0, 1) :
+			       0;
+	d = device_of(line, &D);
+	if (!d)
+		return is_wrong("devices of that name", 0, 1);
+	if (starts(line, "use "))
+		error = route_enumerate(&R, d);
+	else if (starts(line, "read "))
+		error = read_descriptors(d);
+	else if (starts(line, "import "))
+		error = route_import(&R, d);
+	else
+		return is_wrong("a line nobody understands, byte", line[0], 0);
+	return error ? is_wrong("prelude", error, 0) : 0;
 }
 
 /* What an honest pair says: nothing of it may pass any more. */
@@ -213,15 +122,15 @@ static int play_line(struct player *p, const char *line)
 {
 	enum ur_travel travel = line[0] == '>' ? UR_TO_DEVICE : UR_TO_CLIENT;
 
-	if (line[0] == '#' || line[0] == '\n')
+	if (line[0] == '#' || line[0] == '\n' || starts(line, "live "))
 		return 0;
-	if (strncmp(line, "source ", 7) == 0) {
+	if (starts(line, "source ")) {
 		p->has_source = true;
 		return 0;
 	}
 	if (p->result)
-		p->is_over = strncmp(line, "refused ", 8) == 0;
-	if (strncmp(line, "refused ", 8) == 0)
+		p->is_over = starts(line, "refused ");
+	if (starts(line, "refused "))
 		return check_refused(line, p->result, p->passed);
 	if (p->result)
 		return is_wrong("refused before the last message, by reason",
@@ -229,7 +138,8 @@ static int play_line(struct player *p, const char *line)
 	if (line[0] != '>' && line[0] != '<')
 		return start(line);
 	if (make(line))
-		return -1;
+		return is_wrong("a message nobody understands, byte", line[2],
+				0);
 	p->result = route_send(&R, travel, M.at, M.bytes, p->slice);
 	p->passed = R.passed_bytes;
 	if (!p->result && p->passed != M.bytes && p->passed != 0)

@@ -65,6 +65,8 @@ static const struct {
 	{ 41, HEAD("1b", "01") IF00_0 "090209000001008032", "bDescriptorType",
 	  0, 0 },
 	{ 42, HEAD("14", "01") IF00_0 "0201", "bDescriptorType", 0, 0 },
+	{ 43, HEAD("1b", "02") IF00_1 "090401000008065000",
+	  "endpoints of an interface", 0, 0 },
 };
 
 static void test_configurations(void **unused)
@@ -154,7 +156,7 @@ static void test_summary(void **unused)
 	assert_null(ur_alternate_find(&C, 0, 1));
 }
 
-enum kind { DEVICE, BOS, STRING, STRING_0 };
+enum kind { DEVICE, BOS, STRING, STRING_0, OTHER_SPEED };
 
 static const struct {
 	int row;
@@ -185,6 +187,18 @@ static const struct {
 	{ 21, STRING, "030341", "string bLength" },
 	{ 22, STRING_0, "04030904", NULL },
 	{ 23, STRING_0, "0203", "languages" },
+	{ 24, BOS, "050f190001 14100400 00000000 00000000 00000000 00000000", NULL },
+	{ 25, BOS, "050f180001 13100400 00000000 00000000 00000000 000000", "bLength" },
+	{ 26, BOS, "050f080001 03100b", NULL },
+	{ 27, BOS, "050f070001 0210", "bLength" },
+	{ 28, DEVICE, "13010002000000402706010000010102030100", "device descriptor" },
+	{ 29, DEVICE, "120100020000000827060100000101020301", NULL },
+	{ 30, DEVICE, "120100020000001027060100000101020301", NULL },
+	{ 31, DEVICE, "120100020000002027060100000101020301", NULL },
+	{ 32, DEVICE, "120100030000000927060100000101020301", NULL },
+	{ 33, OTHER_SPEED, "0907120001010080 32 090400000008065000", NULL },
+	{ 34, OTHER_SPEED, "0902120001010080 32 090400000008065000",
+	  "bDescriptorType" },
 };
 
 static int read_other(enum kind kind, struct ur_reader *r, struct ur_refusal *why)
@@ -195,6 +209,8 @@ static int read_other(enum kind kind, struct ur_reader *r, struct ur_refusal *wh
 		return ur_device_descriptor_read(r, &device, why);
 	if (kind == BOS)
 		return ur_bos_check(r, why);
+	if (kind == OTHER_SPEED)
+		return ur_configuration_read(r, UR_DESCRIPTOR_OTHER_SPEED, &C, why);
 	return ur_string_check(r, kind == STRING, why);
 }
 
@@ -233,6 +249,9 @@ static const struct {
 	{ 7, "0403 00de", "?" },
 	{ 8, "0403 3dd8", "?" },
 	{ 9, "0603 0000 0a00", "??" },
+	{ 10, "0403 7f00", "?" },
+	{ 11, "0603 3dd8 ffff", "?\xef\xbf\xbf" },
+	{ 12, "0603 3dd8 00e0", "?\xee\x80\x80" },
 };
 
 static void test_strings(void **unused)
@@ -255,12 +274,54 @@ static void test_strings(void **unused)
 	assert_int_equal(strlen(text), 126 * 3);
 }
 
+/* As many as fit in the summary, and one more. */
+static void fill(u32 alternates, u32 endpoints, struct ur_refusal *why, int want)
+{
+	static u8 bytes[9 + UR_ALTERNATES_MAX * 2 * (9 + 30 * 7)];
+	u32 i, e, at = 9;
+	struct ur_reader r;
+
+	for (i = 0; i < alternates; i++) {
+		const u8 head[9] = { 9, 4, 0, (u8)i, (u8)endpoints, 255 };
+
+		memcpy(bytes + at, head, 9);
+		at += 9;
+		for (e = 0; e < endpoints; e++, at += 7) {
+			const u8 one[7] = { 7, 5, (u8)(e / 15 * 0x80 + e % 15 + 1),
+					    2, 64 };
+
+			memcpy(bytes + at, one, 7);
+		}
+	}
+	memcpy(bytes, (u8[9]){ 9, 2, (u8)at, (u8)(at >> 8), 1, 1, 0, 0x80, 50 }, 9);
+	ur_reader_init(&r, bytes, at);
+	row_is((int)alternates, "configuration",
+	       ur_configuration_read(&r, 2, &C, why), want);
+}
+
+static void test_full(void **unused)
+{
+	struct ur_refusal why = { "none", "", 0, 0 };
+
+	(void)unused;
+	fill(UR_ALTERNATES_MAX, 0, &why, 0);
+	assert_int_equal(C.alternates, UR_ALTERNATES_MAX);
+	fill(UR_ALTERNATES_MAX + 1, 0, &why, UR_PEER_TOO_BIG);
+	row_refusal(1, &why, "alternate settings", UR_ALTERNATES_MAX + 1,
+		    UR_ALTERNATES_MAX);
+	fill(UR_ENDPOINTS_MAX / 16, 16, &why, 0);
+	assert_int_equal(C.endpoints, UR_ENDPOINTS_MAX);
+	fill(UR_ENDPOINTS_MAX / 16 + 1, 16, &why, UR_PEER_TOO_BIG);
+	row_refusal(2, &why, "endpoints", UR_ENDPOINTS_MAX + 1, UR_ENDPOINTS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_configurations),
 		cmocka_unit_test(test_hurt), cmocka_unit_test(test_summary),
 		cmocka_unit_test(test_others), cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_full),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -115,6 +115,69 @@ static void test_damages(void **unused)
 	free(table);
 }
 
+/* ---- values against values ------------------------------------------------- */
+
+/* The device has interfaces 08:06:50 and 03:01:01. */
+static const struct {
+	int row;
+	const char *rule;
+	bool is_met;
+} meetings[] = {
+	{ 1, "with-interface equals { 08:06:50 03:01:01 }", true },
+	{ 2, "with-interface equals { 08:06:50 08:*:* }", false },
+	{ 3, "with-interface equals { 08:06:50 }", false },
+	{ 4, "with-interface equals-ordered { 03:*:* 08:*:* }", false },
+	{ 5, "with-interface all-of { 08:06:51 }", false },
+	{ 6, "with-interface all-of { 08:07:* }", false },
+	{ 7, "with-interface match-all { 08:06:* 03:*:* }", true },
+	{ 8, "with-interface match-all { 08:06:* }", false },
+	{ 9, "with-interface equals-ordered { 08:06:50 03:*:* }", true },
+	{ 10, "with-interface equals-ordered { 08:06:50 }", false },
+};
+
+static void test_meetings(void **unused)
+{
+	const struct ur_interface_type types[] = { { 8, 6, 0x50 }, { 3, 1, 1 } };
+	const struct ur_policy_device d = { 31, 0x46f4, 1, "", "", "1-1", "c",
+					    types, 2 };
+	size_t i, bytes;
+
+	(void)unused;
+	for (i = 0; i < ROWS(meetings); i++) {
+		struct ur_policy policy;
+		struct ur_refusal why;
+		char rule[128];
+		u8 *table;
+
+		snprintf(rule, sizeof(rule), "allow %s", meetings[i].rule);
+		table = compile(rule, &bytes);
+		assert_int_equal(ur_policy_load(&policy, table, bytes, &why), 0);
+		row_is(meetings[i].row, "target",
+		       ur_policy_decide(&policy, &d).target,
+		       meetings[i].is_met ? UR_POLICY_ALLOW : UR_POLICY_BLOCK);
+		free(table);
+	}
+}
+
+/* A table may say less than the language can: an interface by its protocol. */
+static void test_protocol_only(void **unused)
+{
+	const struct ur_interface_type types[] = { { 8, 6, 0x50 } };
+	const struct ur_policy_device d = { 31, 0, 0, "", "", "", "c", types, 1 };
+	size_t bytes;
+	u8 *table = compile("allow with-interface 00:00:50", &bytes);
+	struct ur_policy policy;
+	struct ur_refusal why;
+
+	(void)unused;
+	assert_int_equal(ur_policy_load(&policy, table, bytes, &why), 0);
+	assert_int_equal(ur_policy_decide(&policy, &d).target, UR_POLICY_BLOCK);
+	table[64 + 3] = 4;
+	assert_int_equal(ur_policy_load(&policy, table, bytes, &why), 0);
+	assert_int_equal(ur_policy_decide(&policy, &d).target, UR_POLICY_ALLOW);
+	free(table);
+}
+
 /* ---- rules on a route ------------------------------------------------------ */
 
 enum until { IMPORT, CONFIGURED };
@@ -253,14 +316,67 @@ static void test_firmware(void **unused)
 	free(table);
 }
 
+/*
+ * A device list names some interfaces of a device: 08:06:50 and 03:01:01 here. What
+ * they prove decides; what more of them could change does not.
+ */
+static const struct {
+	int row;
+	const char *rules;
+	bool is_shown;
+} lists[] = {
+	{ 1, "allow with-interface all-of { 08:*:* 03:*:* }", true },
+	{ 2, "allow with-interface all-of { 08:*:* 01:*:* }", true },
+	{ 3, "block with-interface all-of { 08:*:* 03:*:* }\nallow", false },
+	{ 4, "block with-interface all-of { 08:*:* 01:*:* }\nallow", true },
+	{ 5, "block with-interface one-of { 03:*:* 01:*:* }\nallow", false },
+	{ 6, "block with-interface one-of { 01:*:* }\nallow", true },
+	{ 7, "allow with-interface none-of { 03:*:* }", false },
+	{ 8, "allow with-interface none-of { 01:*:* }", true },
+	{ 9, "block with-interface none-of { 01:*:* }\nallow", true },
+	{ 10, "allow with-interface match-all { 08:*:* }", false },
+	{ 11, "allow with-interface match-all { 08:*:* 03:*:* 01:*:* }", true },
+	{ 12, "allow with-interface equals { 08:*:* 03:*:* 01:*:* }", true },
+	{ 13, "allow with-interface equals { 08:*:* 01:*:* }", false },
+	{ 14, "allow with-interface 08:*:*", false },
+	{ 15, "allow with-interface equals-ordered { 08:*:* 03:*:* }", true },
+	{ 16, "block with-interface equals { 08:*:* 03:*:* }\nallow", true },
+	{ 17, "allow with-interface one-of { 01:*:* } name \"x\"", true },
+};
+
+static void test_lists(void **unused)
+{
+	const struct ur_interface_type types[] = { { 8, 6, 0x50 }, { 3, 1, 1 } };
+	const struct ur_op_device device = { .vendor = 0x46f4, .product = 1 };
+	const struct ur_op_busid port = { "usb1:1-1" };
+	struct ur_policy policy;
+	struct ur_refusal why;
+	size_t i, bytes;
+
+	(void)unused;
+	for (i = 0; i < ROWS(lists); i++) {
+		u8 *table = compile(lists[i].rules, &bytes);
+
+		assert_int_equal(ur_policy_load(&policy, table, bytes, &why), 0);
+		row_is(lists[i].row, "shown",
+		       ur_guard_decide(&policy, "c", &device, &port, types, 2)
+				       .target == UR_POLICY_ALLOW,
+		       lists[i].is_shown);
+		free(table);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_damages),
+		cmocka_unit_test(test_meetings),
+		cmocka_unit_test(test_protocol_only),
 		cmocka_unit_test(test_decisions),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_firmware),
+		cmocka_unit_test(test_lists),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

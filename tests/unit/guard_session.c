@@ -225,6 +225,33 @@ static void test_packets(void **unused)
 	assert_int_equal(S.free_packets, UR_SESSION_PACKETS);
 }
 
+/* Fewer packet descriptors than the message says: the framer never gives such. */
+static void test_packets_missing(void **unused)
+{
+	u8 layout[2 * UR_ISO_BYTES] = { 0 };
+	struct ur_pdu ask = { .command = UR_CMD_SUBMIT, .seqnum = 1,
+			      .packets = 2, .direction = UR_DIR_IN };
+	struct ur_pdu answer = { .command = UR_RET_SUBMIT, .seqnum = 1,
+				 .packets = 2 };
+	struct ur_record settled, victim;
+	struct ur_verdict v = { 0 };
+	struct ur_reader iso;
+
+	(void)unused;
+	ur_session_init(&S);
+	ur_reader_init(&iso, layout, UR_ISO_BYTES);
+	assert_int_equal(ur_session_open(&S, &ask, &iso, &v), UR_PEER_BROKEN);
+	assert_int_equal(v.reason, UR_REASON_FRAMING);
+	assert_int_equal(S.outstanding, 0);
+	assert_int_equal(S.free_packets, UR_SESSION_PACKETS);
+	ur_reader_init(&iso, layout, 2 * UR_ISO_BYTES);
+	assert_int_equal(ur_session_open(&S, &ask, &iso, &v), 0);
+	ur_reader_init(&iso, layout, UR_ISO_BYTES);
+	assert_int_equal(ur_session_settle(&S, &answer, &iso, &settled, &victim,
+					   &v), UR_PEER_BROKEN);
+	assert_int_equal(S.outstanding, 1);
+}
+
 static void test_reasons(void **unused)
 {
 	int i, k;
@@ -238,6 +265,7 @@ static void test_reasons(void **unused)
 						ur_reason_name((enum ur_reason)k));
 	}
 	assert_string_equal(ur_reason_name(UR_REASONS), "unknown");
+	assert_string_equal(ur_reason_text(UR_REASONS), "unknown");
 }
 
 int main(void)
@@ -245,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_orders), cmocka_unit_test(test_fits),
 		cmocka_unit_test(test_records), cmocka_unit_test(test_packets),
+		cmocka_unit_test(test_packets_missing),
 		cmocka_unit_test(test_reasons),
 	};
 

@@ -128,6 +128,73 @@ static void test_configuration(void **unused)
 	}
 }
 
+/* Who is asked has to be there, in the settings now selected: not of a vendor's. */
+static const struct {
+	int row;
+	u8 setup_packet[8];
+	enum ur_reason reason;
+} asked[] = {
+	{ 1, { 0x41, 1, 0, 0, 7, 0, 0, 0 }, UR_REASON_NONE },
+	{ 2, { 0x42, 1, 0, 0, 0x85, 0, 0, 0 }, UR_REASON_NONE },
+	{ 3, { 0x02, 1, 0, 0, 0x80, 0, 0, 0 }, UR_REASON_NONE },
+	{ 4, { 0x02, 1, 0, 0, 0x85, 0, 0, 0 }, UR_REASON_ENDPOINT },
+	{ 5, { 0x22, 1, 0, 0, 0x81, 0, 0, 0 }, UR_REASON_ENDPOINT },
+	{ 6, { 0x21, 10, 0, 0, 1, 0, 0, 0 }, UR_REASON_NONE },
+	{ 7, { 0x21, 10, 0, 0, 1, 2, 0, 0 }, UR_REASON_NONE },
+	{ 8, { 0x21, 10, 0, 0, 2, 0, 0, 0 }, UR_REASON_INTERFACE },
+	{ 9, { 0x21, 10, 0, 0, 32, 0, 0, 0 }, UR_REASON_INTERFACE },
+	{ 10, { 1, 11, 0, 0, 1, 1, 0, 0 }, UR_REASON_INTERFACE },
+	{ 11, { 1, 11, 0, 1, 1, 0, 0, 0 }, UR_REASON_INTERFACE },
+	{ 12, { 1, 11, 2, 0, 1, 0, 0, 0 }, UR_REASON_INTERFACE },
+	{ 13, { 0, 9, 2, 0, 0, 0, 0, 0 }, UR_REASON_CONFIGURATION },
+	{ 14, { 0, 9, 1, 1, 0, 0, 0, 0 }, UR_REASON_CONFIGURATION },
+	{ 15, { 0x23, 3, 4, 0, 1, 0, 0, 0 }, UR_REASON_CONTROL_REQUEST },
+	{ 16, { 0, 9, 1, 0, 0, 0, 2, 0 }, UR_REASON_CONTROL_LENGTH },
+};
+
+static void test_asked(void **unused)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(asked); i++) {
+		(void)setup(unused);
+		(void)ask(1, asked[i].setup_packet);
+		row_text(asked[i].row, "reason",
+			 ur_reason_name(R.guard.verdict.reason),
+			 ur_reason_name(asked[i].reason));
+	}
+}
+
+/* Nobody but the core speaks to a control endpoint that is not endpoint 0. */
+static void test_control_endpoint(void **unused)
+{
+	static const u8 configuration[25] = {
+		9, 2, 25, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 1, 255, 0, 0, 0,
+		7, 5, 0x81, 0, 8, 0, 0,
+	};
+	const struct test_device d = { "control", 0x46f4, 1, DISK_DEVICE,
+				       configuration, sizeof(configuration) };
+
+	(void)unused;
+	assert_int_equal(route_open(&R, ALLOW_ALL, sizeof(ALLOW_ALL), "c"), 0);
+	assert_int_equal(route_enumerate(&R, &d), 0);
+	put_submit(&M, 7, UR_DIR_IN, 1, 8, 0, NULL);
+	(void)route_passes(&R, UR_TO_DEVICE);
+	assert_int_equal(R.guard.verdict.reason, UR_REASON_TYPE);
+}
+
+/* Before a configuration is selected an interface cannot be asked. */
+static void test_unconfigured(void **unused)
+{
+	static const u8 get_interface[8] = { 0x81, 10, 0, 0, 0, 0, 0, 0 };
+
+	(void)unused;
+	assert_int_equal(ask(1, UNCONFIGURE), 0);
+	assert_int_equal(answer(1, 0), 0);
+	assert_int_equal(ask(2, get_interface), UR_PEER_BROKEN);
+	assert_int_equal(R.guard.verdict.reason, UR_REASON_CONTROL_REQUEST);
+}
+
 static void test_severed(void **unused)
 {
 	struct ur_pdu pdu = { .command = UR_CMD_SUBMIT, .seqnum = 5,
@@ -163,7 +230,8 @@ int main(void)
 		state_test(test_answered), state_test(test_not_yet_answered),
 		state_test(test_failed), state_test(test_unlinked),
 		state_test(test_back_to_0), state_test(test_configuration),
-		state_test(test_severed),
+		state_test(test_asked), state_test(test_control_endpoint),
+		state_test(test_unconfigured), state_test(test_severed),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -2,6 +2,7 @@
 #include "wire_test.h"
 
 #include "cursor.h"
+#include "refusal.h"
 
 static const u8 bytes[] = { 0x01, 0x02, 0x03, 0x04, 0xfc, 0xfd, 0xfe, 0xff };
 
@@ -236,12 +237,24 @@ static void nothing_of_nothing_works(void **state)
 	assert_true(ur_writer_is_ok(&w));
 }
 
+/* A length that a refusal cannot hold is told as the largest it can. */
+static void refusals_do_not_wrap(void **state)
+{
+	struct ur_refusal why;
+
+	(void)state;
+	assert_int_equal(ur_refuse_length(&why, "bytes", ((size_t)1 << 32) + 4, 8),
+			 UR_PEER_MALFORMED);
+	row_refusal(1, &why, "bytes", 0xffffffff, 8);
+}
+
 static const struct CMUnitTest tests[] = {
 	{ "cursor: every get, inside and outside", get_values, 0, 0, 0 },
 	{ "cursor: every put, inside and outside", put_values, 0, 0, 0 },
 	{ "cursor: values survive put and get", values_survive, 0, 0, 0 },
 	{ "cursor: failure is sticky", failure_is_sticky, 0, 0, 0 },
 	{ "cursor: sizes that would wrap fail", huge_sizes_fail, 0, 0, 0 },
+	{ "refusal: lengths do not wrap", refusals_do_not_wrap, 0, 0, 0 },
 	{ "cursor: empty buffers", nothing_of_nothing_works, 0, 0, 0 },
 };
 

@@ -226,6 +226,7 @@ static void sets_busids(void **state)
 		{ 4, "1234567890123456789012345678901", OK },
 		{ 5, "12345678901234567890123456789012", UR_BUG_INVALID },
 		{ 6, "1234567890123456789012345678901234", UR_BUG_INVALID },
+		{ 7, "Az09.:_-Z", OK },
 	};
 	size_t i;
 
@@ -550,6 +551,14 @@ static void writes_nothing_that_it_would_refuse(void **state)
 	assert_int_equal(ur_writer_used(&w), 0);
 }
 
+static void knows_no_body_of_others(void **state)
+{
+	const struct ur_op_header header = { 0x8004, 0 };
+
+	(void)state;
+	assert_int_equal(ur_op_body(&header), UR_OP_BODY_NONE);
+}
+
 static void has_words_for_each_status(void **state)
 {
 	u32 status;
@@ -575,6 +584,7 @@ static const struct CMUnitTest tests[] = {
 	{ "op: writes only into room", writes_only_into_room, 0, 0, 0 },
 	{ "op: writes nothing that it would refuse",
 	  writes_nothing_that_it_would_refuse, 0, 0, 0 },
+	{ "op: knows no body of others", knows_no_body_of_others, 0, 0, 0 },
 	{ "op: has words for each status", has_words_for_each_status, 0, 0, 0 },
 };
 

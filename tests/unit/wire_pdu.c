@@ -557,6 +557,19 @@ static void moves_iso_packets(void **state)
 	}
 }
 
+/* Who forgot ur_pdu_check() gets a refusal and no data, nothing worse. */
+static void has_no_shape_for_others(void **state)
+{
+	const struct ur_pdu pdu = { .command = 9, .length = 4 };
+	const struct ur_request request = { UR_DIR_IN, 3, 0 };
+	struct ur_refusal why;
+
+	(void)state;
+	assert_int_equal(ur_pdu_fits(&pdu, &request, &why), BAD);
+	row_refusal(1, &why, "length", 4, 3);
+	assert_int_equal(ur_pdu_payload_bytes(&pdu, &request), 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	{ "pdu: reads the protocol's example", reads_the_protocol, 0, 0, 0 },
 	{ "pdu: writes the protocol's example", writes_the_protocol, 0, 0, 0 },
@@ -567,6 +580,7 @@ static const struct CMUnitTest tests[] = {
 	{ "pdu: tells what follows", tells_what_follows, 0, 0, 0 },
 	{ "pdu: remembers the request", remembers_the_request, 0, 0, 0 },
 	{ "pdu: judges iso packets", judges_iso_packets, 0, 0, 0 },
+	{ "pdu: has no shape for others", has_no_shape_for_others, 0, 0, 0 },
 	{ "pdu: moves iso packets", moves_iso_packets, 0, 0, 0 },
 };
 
