@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A USB/IP server with three devices of its own, for clients to be tested with:
- * a keyboard, a disk, and a gadget zero whose endpoints are of all four types.
+ * A USB/IP server with five devices of its own, for clients to be tested with:
+ * a keyboard, a disk, and gadget zeros whose endpoints are of all four types, at
+ * high (1-3), full (1-4) and super (1-5) speed.
  *
- *      device [-1] [PORT]      (3240; -1: ends after one connection)
+ *      device [-1] [-p] [PORT]     (3240; -1: ends after one connection;
+ *                                  -p: gadget zeros use pattern 1)
  *
  * One connection at a time, plain socket functions and the formats of wire/: it
  * serves over TCP, and over rings when the library is loaded. "serving" on
@@ -20,7 +22,8 @@
 #include <unistd.h>
 
 static const struct device *const devices[] = {
-	&device_keyboard, &device_disk, &device_zero,
+	&device_keyboard, &device_disk, &device_zero, &device_zero_full,
+	&device_zero_super,
 };
 #define DEVICES (sizeof(devices) / sizeof(devices[0]))
 
@@ -51,7 +54,7 @@ static struct ur_op_device description(size_t number)
 	struct ur_op_device op = {
 		.busnum = 1,
 		.devnum = (u32)number + 2,
-		.speed = UR_SPEED_HIGH,
+		.speed = d->speed,
 		.vendor = d->vendor,
 		.product = d->product,
 		.bcd_device = 0x0100,
@@ -188,9 +191,16 @@ static int listener(const char *port)
 
 int main(int argc, char **argv)
 {
-	bool once = argc > 1 && strcmp(argv[1], "-1") == 0;
-	int fd, at = listener(argc > 1 + once ? argv[1 + once] : "3240");
+	bool once = false;
+	int option, fd, at;
 
+	while ((option = getopt(argc, argv, "1p")) != -1) {
+		if (option == '?')
+			return 2;
+		once = once || option == '1';
+		device_pattern = device_pattern || option == 'p';
+	}
+	at = listener(optind < argc ? argv[optind] : "3240");
 	printf("serving\n");
 	fflush(stdout);
 	do {

@@ -24,6 +24,7 @@ struct transfer {
 struct device {
 	u16 vendor;
 	u16 product;
+	u32 speed;		/* UR_SPEED_FULL, _HIGH or _SUPER */
 	struct ur_op_interface interface;
 	const char *name;
 	const u8 *configuration;	/* descriptors, USB 2.0 section 9.6 */
@@ -36,7 +37,16 @@ struct device {
 
 extern const struct device device_keyboard;
 extern const struct device device_disk;
+/* A gadget zero of each speed; _HIGH's is the one without a suffix. */
 extern const struct device device_zero;
+extern const struct device device_zero_full;
+extern const struct device device_zero_super;
+
+/*
+ * What gadget zeros give and take: 0 zeros, 1 what usbtest's and the kernel's
+ * gadget's pattern=1 is: the place in the packet, modulo 63.
+ */
+extern unsigned int device_pattern;
 
 /* Answer URBs until the client is gone. */
 void device_run(int fd, const struct device *d, u32 devid);

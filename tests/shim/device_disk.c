@@ -227,6 +227,7 @@ static int control(const u8 setup[8], u8 *data, u32 length)
 const struct device device_disk = {
 	.vendor = 0x46f4,
 	.product = 0x0001,
+	.speed = UR_SPEED_HIGH,
 	.interface = { 8, 6, 0x50 },
 	.name = "emulated disk",
 	.configuration = configuration,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A keyboard and a gadget zero; the disk has a file of its own. */
+/* A keyboard; the others have files of their own. */
 #include "device.h"
 
 #include <errno.h>
@@ -59,6 +59,7 @@ static int keyboard_transfer(const struct transfer *t)
 const struct device device_keyboard = {
 	.vendor = 0x1d6b,
 	.product = 0x0104,
+	.speed = UR_SPEED_HIGH,
 	.interface = { 3, 1, 1 },
 	.name = "emulated keyboard",
 	.configuration = keyboard_configuration,
@@ -66,64 +67,4 @@ const struct device device_keyboard = {
 	.control = keyboard_control,
 	.transfer = keyboard_transfer,
 	.reset = keyboard_reset,
-};
-
-/* ---- gadget zero: a source and a sink of each type ----------------------- */
-
-static const u8 zero_configuration[] = {
-	9, 2, 60, 0, 1, 1, 0, 0xc0, 1,
-	9, 4, 0, 0, 6, 0xff, 0, 0, 0,
-	7, 5, 0x81, 2, 0x00, 0x02, 0,	/* bulk, 512 */
-	7, 5, 0x01, 2, 0x00, 0x02, 0,
-	7, 5, 0x82, 1, 0x00, 0x04, 1,	/* isochronous, 1024, each microframe */
-	7, 5, 0x02, 1, 0x00, 0x04, 1,
-	7, 5, 0x83, 3, 0x40, 0x00, 4,	/* interrupt, 64 */
-	7, 5, 0x03, 3, 0x40, 0x00, 4,
-};
-
-/* What a vendor request 0x5b wrote, 0x5c reads back, as usbtest expects. */
-static u8 written[4096];
-
-static void zero_reset(void)
-{
-	memset(written, 0, sizeof(written));
-}
-
-static int zero_control(const u8 setup[8], u8 *data, u32 length)
-{
-	if (length > sizeof(written))
-		return -EPIPE;
-	if (setup[0] == 0x40 && setup[1] == 0x5b)
-		memcpy(written, data, length);
-	else if (setup[0] == 0xc0 && setup[1] == 0x5c)
-		memcpy(data, written, length);
-	else
-		return -EPIPE;
-	return (int)length;
-}
-
-static int zero_transfer(const struct transfer *t)
-{
-	u32 i;
-
-	if (t->ep != 1 && t->ep != 3)
-		return -EPIPE;
-	if (t->in)
-		memset(t->data, 0, t->length);
-	for (i = 0; i < t->length && !t->in; i++)
-		if (t->data[i]) /* it takes zeros only, and so finds what is not */
-			return -EPIPE;
-	return (int)t->length;
-}
-
-const struct device device_zero = {
-	.vendor = 0x0525,
-	.product = 0xa4a0,
-	.interface = { 0xff, 0, 0 },
-	.name = "emulated zero",
-	.configuration = zero_configuration,
-	.configuration_bytes = sizeof(zero_configuration),
-	.control = zero_control,
-	.transfer = zero_transfer,
-	.reset = zero_reset,
 };

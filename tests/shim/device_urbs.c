@@ -157,11 +157,16 @@ static int give_string(const struct device *d, u8 *to, u32 room, u8 number)
 static int give_descriptor(const struct device *d, u8 *to, u32 room, u8 type,
 			   u8 number)
 {
+	bool super = d->speed == UR_SPEED_SUPER;
 	const u8 bytes[18] = {
-		18, 1, 0x00, 0x02, 0, 0, 0, 64, (u8)d->vendor, (u8)(d->vendor >> 8),
+		18, 1, 0x00, super ? 3 : 2, 0, 0, 0, super ? 9 : 64, (u8)d->vendor,
+		(u8)(d->vendor >> 8),
 		(u8)d->product, (u8)(d->product >> 8), 0x00, 0x01, 1, 2, 3, 1,
 	};
 	const u8 qualifier[10] = { 10, 6, 0x00, 0x02, 0, 0, 0, 64, 1, 0 };
+	/* No link power management; all speeds from full up, 10 us to wake. */
+	const u8 store[22] = { 5, 15, 22, 0, 2, 7, 16, 2, 0, 0, 0, 0,
+			       10, 16, 3, 0, 0x0e, 0, 1, 10, 10, 0 };
 
 	switch (type) {
 	case 1:
@@ -171,7 +176,9 @@ static int give_descriptor(const struct device *d, u8 *to, u32 room, u8 type,
 	case 3:
 		return give_string(d, to, room, number);
 	case 6:
-		return give(to, room, qualifier, sizeof(qualifier));
+		return super ? -EPIPE : give(to, room, qualifier, sizeof(qualifier));
+	case 15:
+		return super ? give(to, room, store, sizeof(store)) : -EPIPE;
 	}
 	return -EPIPE;
 }
@@ -186,6 +193,8 @@ static int standard(const struct device *d, const u8 *setup, u8 *data, u32 lengt
 	case 1: /* CLEAR_FEATURE */
 	case 3: /* SET_FEATURE */
 	case 9: /* SET_CONFIGURATION */
+	case 48: /* SET_SEL */
+	case 49: /* SET_ISOCH_DELAY */
 		return 0;
 	case 6: /* GET_DESCRIPTOR */
 		return give_descriptor(d, data, length, setup[3], setup[2]);
@@ -212,9 +221,18 @@ static int control(const struct device *d, struct urb *u)
 
 /* ---- the rest ------------------------------------------------------------ */
 
-/* Every packet moves all it asks for, of zeros; behind each other, no gaps. */
+static bool all_zeros(const u8 *data, u32 bytes)
+{
+	return bytes == 0 || (data[0] == 0 && memcmp(data, data + 1, bytes - 1) == 0);
+}
+
+/*
+ * Every packet moves all it asks for, of zeros; behind each other, no gaps. What
+ * comes has to be zeros too: usbtest sends no other isochronous bytes.
+ */
 static int isochronous(struct urb *u)
 {
+	bool in = u->request.direction == UR_DIR_IN;
 	u32 i, sum = 0;
 
 	for (i = 0; i < u->packets; i++) {
@@ -222,9 +240,10 @@ static int isochronous(struct urb *u)
 		u->iso[i].status = 0;
 		sum += u->iso[i].length;
 	}
-	if (sum > u->request.length)
+	if (sum > u->request.length || (!in && !all_zeros(u->data, sum)))
 		return -EPIPE;
-	memset(u->data, 0, sum);
+	if (in)
+		memset(u->data, 0, sum);
 	return (int)sum;
 }
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What came of each test on each way, the table made of it, and the verdict.
+
+A test fails the project only where the same test passes without it: locally, or
+where a suite has no local form (a tap needs a wire), over stock usbip's TCP.
+"""
+
+ORDER = ("local", "tcp", "direct", "guarded")
+OURS = ("direct", "guarded")
+PASS, FAIL, NOT_RUN = "passed", "failed", "not run"
+STOCK = "failed in stock code"   # of the guest's kernel: seen on its console, not guessed
+MARK = "<!-- conformance: {} -->"
+
+
+class Results:
+    def __init__(self, tell=None):
+        self.found = {}     # (part, test) -> {way: (outcome, why)}
+        self.tell = tell or (lambda *_: None)
+
+    def add(self, part, way, test, outcome, why=""):
+        self.found.setdefault((part, test), {})[way] = (outcome, why)
+        self.tell(part, way, test, outcome, why)
+
+    def parts(self):
+        return list(dict.fromkeys(part for part, _ in self.found))
+
+    def ways(self):
+        return [w for w in ORDER if any(w in ways for ways in self.found.values())]
+
+    def of(self, part, way):
+        """[(test, outcome, why)]"""
+        return [(test, *ways[way]) for (p, test), ways in self.found.items()
+                if p == part and way in ways]
+
+    def reference(self, key):
+        """What the test does without us, or None."""
+        ways = self.found[key]
+        return next((ways[w][0] for w in ("local", "tcp") if w in ways and ways[w][0] != NOT_RUN), None)
+
+    def broken(self):
+        """[(part, test, way, why)]: it passes without us and fails with us."""
+        return [(*key, way, ways[way][1]) for key, ways in self.found.items() for way in OURS
+                if way in ways and ways[way][0] == FAIL and self.reference(key) in (None, PASS)]
+
+    def totals(self):
+        """(passed, failed, not run) of our ways; what fails without us too was not ours to pass."""
+        ours = [ways[way][0] for ways in self.found.values() for way in OURS if way in ways]
+        failed = len(self.broken())
+        return ours.count(PASS), failed, len(ours) - ours.count(PASS) - failed
+
+    # ---- the table
+
+    def remark(self, part, way):
+        """Why not all passed: reasons, each with its tests."""
+        reasons = {}
+        for test, outcome, why in self.of(part, way):
+            if outcome != PASS:
+                reasons.setdefault((outcome, why), []).append(test)
+        return "; ".join(f"{outcome}: {', '.join(tests)} ({why})"
+                         for (outcome, why), tests in reasons.items())
+
+    def rows(self):
+        for part in self.parts():
+            for way in self.ways():
+                outcomes = [outcome for _, outcome, _ in self.of(part, way)]
+                if outcomes:
+                    counts = [outcomes.count(PASS), outcomes.count(FAIL) + outcomes.count(STOCK),
+                              outcomes.count(NOT_RUN)]
+                    yield [part, way, str(len(outcomes)), *map(str, counts), self.remark(part, way)]
+
+    def table(self):
+        head = ["suite", "way", "tests", "passed", "failed", "not run", "which, and why"]
+        return [head] + list(self.rows())
+
+    def text(self):
+        rows = self.table()
+        widths = [max(len(row[i]) for row in rows) for i in range(6)]
+        return "\n".join("  ".join([c.ljust(w) for c, w in zip(row, widths)] + [row[6]]).rstrip()
+                         for row in rows)
+
+    def markdown(self):
+        head, *rows = self.table()
+        lines = ["| " + " | ".join(head) + " |", "|---|---|--:|--:|--:|--:|---|"]
+        return "\n".join(lines + ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |"
+                                  for row in rows])
+
+    def verdict(self):
+        return "conformance: {} passed, {} failed, {} not run".format(*self.totals())
+
+
+def write_document(path, text):
+    """Put the text between the two marks of a file."""
+    with open(path, encoding="utf-8") as file:
+        old = file.read()
+    begin, end = MARK.format("begin"), MARK.format("end")
+    if old.count(begin) != 1 or old.count(end) != 1:
+        raise ValueError(f"{path}: expected one line {begin} and one {end}")
+    before, after = old.split(begin)[0], old.split(end)[1]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"{before}{begin}\n{text}\n{end}{after}")
