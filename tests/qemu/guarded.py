@@ -55,7 +55,8 @@ class Rig:
                      "-device", "usb-storage,bus=xhci.0,drive=d", "-device", "usb-kbd,bus=xhci.0",
                      "-device", "usb-serial,bus=xhci.0,always-plugged=on,chardev=line",
                      "-chardev", "null,id=line", "-device", "usb-ccid,bus=xhci.0"])
-        self.disk, self.offered = None, {}      # vendor:product -> the guard's name
+        self.disk = None
+        self.offered = self.hidden = {}     # vendor:product -> the guard's name
 
     @property
     def client(self):
@@ -103,13 +104,18 @@ def start(rig):
     rig.pair.serve()
 
 
-@test("The client lists what policy lets it attach, by the guard's names; the card reader is hidden")
+@test("The client lists what policy lets it attach, by the guard's names; the rest is hidden")
 def listing(rig):
+    # The device VM's kernel looks for devices in the background, the slowest is last.
+    rig.device.check("n=0; until [ $(ls -d /sys/bus/usb/devices/[0-9]*-[0-9] | wc -l) = 4 ]; "
+                     "do usleep 100000; n=$((n + 1)); [ $n -lt 200 ] || exit 1; done", 30)
     seen = json.loads(rig.client.check("usbroute list --json"))["devices"]
     rig.offered = {f"{d['vendor']}:{d['product']}": d["busid"] for d in seen}
-    equal(sorted(rig.offered), sorted((DISK, KEYBOARD, ADAPTER)), "what the client lists")
+    equal(sorted(rig.offered), sorted((DISK, KEYBOARD)), "what the client lists")
     equal({name.split(":")[0] for name in rig.offered.values()}, {"usb1"}, "whose they are")
-    equal([(r["id"], r["target"], r["line"]) for r in rig.audit("hidden")], [(READER, "reject", 2)], "hidden")
+    equal({(r["id"], r["target"], r.get("line")) for r in rig.audit("hidden")},
+          {(ADAPTER, "block", None), (READER, "reject", 2)}, "hidden")
+    rig.hidden = {r["id"]: r["device"] for r in rig.audit("hidden")}
 
 
 @test("A disk reads right as a whole, and what is written to it is on the image")
@@ -134,18 +140,18 @@ def keyboard(rig):
 
 @test("What is hidden cannot be had by its name: the command says so, the audit names the rule")
 def hidden(rig):
-    name = rig.audit("hidden")[0]["device"]
+    name = rig.hidden[READER]
     equal(rig.refused(name), (NO_MATCH, f"usbroute: {name}: no such device is exported\n"), "attach")
     record = rig.wait_audit("denied")
     equal((record["device"], record["id"], record["target"], record["line"]), (name, READER, "reject", 2),
           "denied")
 
 
-@test("A device that is not what its rule asks for gets no configuration: the command says so, others go on")
+@test("A device that is not what its rule asks for, had by its name, gets no configuration; others go on")
 def not_what_it_should_be(rig):
-    status, output = rig.refused(rig.offered[ADAPTER])
+    status, output = rig.refused(rig.hidden[ADAPTER])
     equal(status, PEER_GONE, f"exit status with {output!r}")
-    contains(output, f"let go of {rig.offered[ADAPTER]} before it was usable", "what it said")
+    contains(output, f"let go of {rig.hidden[ADAPTER]} before it was usable", "what it said")
     record = rig.wait_audit("refused")
     equal((record["id"], record["target"], record["reason"]), (ADAPTER, "block", "policy-device"), "refused")
     equal(rig.client.check("ls /dev | grep -c ttyUSB || true").strip(), "0", "serial ports")
