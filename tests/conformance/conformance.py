@@ -31,7 +31,7 @@ import storage      # noqa: E402
 import urbs         # noqa: E402
 import usbtest      # noqa: E402
 import wire         # noqa: E402
-from results import FAIL, NOT_RUN, ORDER, PASS, Results, write_document  # noqa: E402
+from results import FAIL, NOT_RUN, ORDER, PASS, Results, write_document, reason  # noqa: E402
 from vm import BUILD, VmError  # noqa: E402
 from ways import WAYS, WayError     # noqa: E402
 
@@ -82,7 +82,7 @@ def run_part(results, way, part, settings):
     except (VmError, WayError, OSError, ValueError, KeyError) as error:
         print(f"# {part.PART} on {way.name}: {traceback.format_exc()}", file=sys.stderr)
         if not way.stock_crash():
-            results.add(part.PART, way.name, "the suite to its end", FAIL, str(error).splitlines()[0])
+            results.add(part.PART, way.name, "the suite to its end", FAIL, reason(error))
         return False
     return True
 
@@ -105,7 +105,7 @@ def run_way(results, name, parts, settings):
             run_guests(results, name, left, settings)
         except (VmError, WayError) as error:
             print(f"# {name}: {error}", file=sys.stderr)
-            results.add("guests", name, "boot and connect", FAIL, str(error).splitlines()[0])
+            results.add("guests", name, "boot and connect", FAIL, reason(error))
             return
 
 

@@ -47,27 +47,27 @@ def plug(way, driver, ident, bus="xhci.0", **properties):
     way.device.qmp("device_add", {"driver": driver, "id": ident, "bus": bus, **properties})
 
 
-def unplug(way, ident):
-    way.device.qmp("device_del", {"id": ident})
-    way.device.wait_event("DEVICE_DELETED", device=ident)
-
-
 def short(ids):
     """As the kernel's uevents have them: without leading zeros."""
     return "/".join(f"{int(word, 16):x}" for word in ids.split(":"))
 
 
+def unplug(way, ident, ids):
+    """Until no guest has it: the next device's ids may be the same."""
+    way.device.qmp("device_del", {"id": ident})
+    way.device.wait_event("DEVICE_DELETED", device=ident)
+    for vm in way.guests():
+        wait_for(vm, f"! grep -qi PRODUCT={short(ids)}/ /sys/bus/usb/devices/*/uevent", f"{ids} is still there")
+
+
 @contextlib.contextmanager
 def plugged(way, driver, ids, ident="it", **properties):
-    """The device is there, and after that it is gone, for the next one's ids may be the same."""
+    """The device is there, and after that it is gone."""
     plug(way, driver, ident, **properties)
     try:
         yield find(way.device, ids)
     finally:
-        unplug(way, ident)
-        gone = f"! grep -qi PRODUCT={short(ids)}/ /sys/bus/usb/devices/*/uevent"
-        for vm in way.guests():
-            wait_for(vm, gone, f"{ids} is still there")
+        unplug(way, ident, ids)
 
 
 @contextlib.contextmanager

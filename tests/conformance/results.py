@@ -12,6 +12,13 @@ STOCK = "failed in stock code"   # of the guest's kernel: seen on its console, n
 MARK = "<!-- conformance: {} -->"
 
 
+def reason(error):
+    """A guest's error in a line: what was to happen, and what the command said last."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    said = [line.strip() for line in lines if line.startswith(("  err: ", "  out: "))]
+    return "; ".join([lines[0].strip()] + said[-1:])
+
+
 class Results:
     def __init__(self, tell=None):
         self.found = {}     # (part, test) -> {way: (outcome, why)}

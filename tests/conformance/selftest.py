@@ -13,7 +13,7 @@ import re
 
 import plug
 from pair import Hub, link_arguments
-from results import FAIL, NOT_RUN, PASS
+from results import FAIL, NOT_RUN, PASS, reason
 from vm import VmError
 from ways import LIBRARY, Way, WayError, find
 
@@ -183,7 +183,7 @@ def run(results, ways):
             try:
                 found = run_flavour(column, flavour, tools, topology)
             except (VmError, WayError) as error:
-                found = [("to its end", FAIL, str(error).splitlines()[0])]
+                found = [("to its end", FAIL, reason(error))]
             for part in parts:
                 for name, *rest in found:
                     results.add(part, column, name, *rest)

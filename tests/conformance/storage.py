@@ -9,7 +9,7 @@ import subprocess
 import checks
 import plug
 from models import Since, expect
-from results import FAIL, NOT_RUN, PASS
+from results import FAIL, NOT_RUN, PASS, reason
 from vm import VmError
 from ways import WayError, wait_for
 
@@ -62,7 +62,7 @@ def run_one(way, check, program, block, settings):
     try:
         check(way, block, settings)
     except (checks.CheckError, VmError) as error:
-        return FAIL, str(error).splitlines()[0]
+        return FAIL, reason(error)
     return PASS, ""
 
 
@@ -73,7 +73,7 @@ def pull_out(way):
     block = attach_disk(way, client)
     reader = way.user.spawn(f"echo reading; while dd if=/dev/{block} of=/dev/null bs=64k iflag=direct; do :; done 2>&1")
     reader.wait_line("records out|copied", 120)
-    plug.unplug(way, "pulled")
+    plug.unplug(way, "pulled", IDS)
     reader.wait(40)
     wait_for(way.user, f"[ ! -b /dev/{block} ]", f"{block} is still there")
     if way.name != "local":
@@ -83,7 +83,7 @@ def pull_out(way):
     plug.plug(way, "usb-storage", "pulled", drive="disk")
     way.user.check(f"dd if=/dev/{attach_disk(way, client)} of=/dev/null bs=64k count=16 iflag=direct 2>&1", 60)
     way.detach()
-    plug.unplug(way, "pulled")
+    plug.unplug(way, "pulled", IDS)
 
 
 def run(results, way, settings):

@@ -12,7 +12,7 @@ testusb says nothing of a test that the driver does not support: that is "not ru
 
 import re
 
-from results import FAIL, NOT_RUN, PASS, STOCK
+from results import FAIL, NOT_RUN, PASS, STOCK, reason
 from vm import VmError
 from ways import WayError, end, find
 
@@ -98,7 +98,7 @@ def run_some(results, way, path, numbers, iterations, limit, suffix=""):
         try:
             outcome = run_one(way, path, number, iterations, limit)
         except VmError as error:
-            outcome, hung = (FAIL, str(error).splitlines()[0]), number
+            outcome, hung = (FAIL, reason(error)), number
             if way.stock_crash():
                 outcome = STOCK, way.stock_crash()
         results.add(PART, way.name, name(number) + suffix, *outcome)

@@ -193,7 +193,6 @@ class Tcp(Way):
     def offer(self, ids):
         busid = find(self.device, ids)
         self.device.check(f"usbip bind -b {busid} 2>&1", 40)
-        self.bound = busid
         return busid
 
     def attach(self, ids):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * One exchange with a device that no kernel driver of the guest speaks to:
+ * One exchange with a device; a driver that has it is sent away:
  *
  *      usbdo /dev/bus/usb/BBB/DDD INTERFACE OUT-EP IN-EP HEX...
  *
@@ -63,20 +63,21 @@ static void receive(int fd, unsigned int ep)
 
 int main(int argc, char **argv)
 {
-	unsigned int interface, out, in;
+	struct usbdevfs_disconnect_claim claim = { 0 };
+	unsigned int out, in;
 	int fd, i;
 
 	if (argc < 5) {
 		fprintf(stderr, "usage: usbdo NODE INTERFACE OUT-EP IN-EP HEX...\n");
 		return 2;
 	}
-	interface = (unsigned int)strtoul(argv[2], NULL, 0);
+	claim.interface = (unsigned int)strtoul(argv[2], NULL, 0);
 	out = (unsigned int)strtoul(argv[3], NULL, 0);
 	in = (unsigned int)strtoul(argv[4], NULL, 0);
 	fd = open(argv[1], O_RDWR);
 	if (fd < 0)
 		die(argv[1]);
-	if (ioctl(fd, USBDEVFS_CLAIMINTERFACE, &interface) < 0)
+	if (ioctl(fd, USBDEVFS_DISCONNECT_CLAIM, &claim) < 0)
 		die("claim");
 	for (i = 5; i < argc; i++)
 		send_hex(fd, out, argv[i]);
