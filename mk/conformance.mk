@@ -16,24 +16,30 @@ $(CONF_OWN): $(CONF_DIR)/%: tests/conformance/guest/%.c guest/uapi/usbroute.h
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -o $@ $<
 
-# testusb and the selftest's script, or empty files' absence where the package is not installed.
+# testusb and the selftest's script; nothing, where the package is not installed.
 CONF_SOURCES := tools/usb/testusb.c tools/testing/selftests/drivers/usb/usbip/usbip_test.sh
-$(CONF_KERNEL)/unpacked: $(CONF_TARBALL) tests/conformance/packages.txt
+$(CONF_KERNEL)/unpacked: $(CONF_TARBALL)
 	@mkdir -p $(@D)
-	$(if $(CONF_TARBALL),tar -xf $(CONF_TARBALL) -C $(@D) --strip-components=1 --wildcards \
-		$(CONF_SOURCES:%='*/%'))
-	$(if $(CONF_TARBALL),$(CC) -O2 -static -pthread -o $(CONF_KERNEL)/testusb $(@D)/tools/usb/testusb.c)
+	tar -xf $< -C $(@D) --strip-components=1 --wildcards $(CONF_SOURCES:%='*/%')
+	$(CC) -O2 -static -pthread -o $(@D)/testusb $(@D)/tools/usb/testusb.c
 	@touch $@
 
-$(CONF_TOOLS): tests/conformance/mktools $(CONF_OWN) $(CONF_KERNEL)/unpacked
-	tests/conformance/mktools $@ $(CONF_PROGRAMS) $(foreach f,$(CONF_OWN),$(f):bin/$(notdir $(f))) \
-		$(CONF_KERNEL)/testusb:bin/testusb \
-		$(CONF_KERNEL)/tools/testing/selftests/drivers/usb/usbip/usbip_test.sh:bin/usbip_test.sh
+CONF_FOUND = $(foreach p,$(CONF_PROGRAMS),$(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(p)))
+CONF_FILES = $(CONF_OWN) $(if $(CONF_TARBALL),$(CONF_KERNEL)/testusb $(CONF_KERNEL)/$(lastword $(CONF_SOURCES)))
+
+# Remade when what is on this machine has changed.
+$(CONF_DIR)/found: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CONF_FOUND) $(CONF_FILES)' | cmp -s - $@ || echo '$(CONF_FOUND) $(CONF_FILES)' >$@
+
+$(CONF_TOOLS): tests/conformance/mktools $(CONF_OWN) $(if $(CONF_TARBALL),$(CONF_KERNEL)/unpacked) $(CONF_DIR)/found
+	tests/conformance/mktools $@ $(CONF_PROGRAMS) $(foreach f,$(CONF_FILES),$(f):bin/$(notdir $(f)))
 
 # Beside the shim's guest: drivers of more of QEMU's devices, and of the disks.
 CONF_MODULES := virtio_blk virtio_pci virtio_net rndis_host cdc_ether
 ifeq ($(ARCH),amd64)
-$(CONF_IMAGE): $(SHIM_IMAGE)
+# $$: the names come from files read later.
+$(CONF_IMAGE): $$(INITRAMFS) $$(image_sources) $$(SHIM) $$(SHIM_DEVICE)
 	images/mkinitramfs $(CONF_GUEST) $@ $(image_options) $(CONF_MODULES:%=-m %) \
 		-s /usr/sbin/usbip -s /usr/sbin/usbipd \
 		-f $(CONF_GUEST)/sysroot/usr/share/misc/usb.ids:/usr/share/misc/usb.ids \
@@ -42,7 +48,7 @@ endif
 
 CONF_READY = $(QEMU_READY) $(CONF_IMAGE) $(CONF_TOOLS)
 
-## make conformance [SHORT=1] [WAYS="direct guarded"] [PARTS="usbtest urbs"]
+## make conformance [SHORT=1] [WAYS="direct guarded"] [PARTS="usbtest usbmon"]
 ##                   foreign suites through the route, and docs/conformance.md from what they say
 conformance:
 	@$(MAKE) deps

@@ -63,7 +63,7 @@ def arguments():
     parser.add_argument("--document", help="write the table into this file, between its marks")
     options = parser.parse_args()
     options.ways = (options.ways or ("direct guarded" if options.tap else " ".join(ORDER))).split()
-    default = "usbtest urbs wire" if options.tap else " ".join([*PARTS, selftest.PART])
+    default = "usbtest usbmon tshark" if options.tap else " ".join([*PARTS, selftest.PART])
     options.parts = (options.parts or default).split()
     for given, known in ((options.ways, ORDER), (options.parts, [*PARTS, selftest.PART])):
         for word in given:
@@ -77,6 +77,7 @@ def arguments():
 
 def run_part(results, way, part, settings):
     """False: the guests are of no more use."""
+    start = time.monotonic()
     try:
         part.run(results, way, settings)
     except (VmError, WayError, OSError, ValueError, KeyError) as error:
@@ -84,6 +85,7 @@ def run_part(results, way, part, settings):
         if not way.stock_crash():
             results.add(part.PART, way.name, "the suite to its end", FAIL, reason(error))
         return False
+    print(f"# {way.name}: {part.PART}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     return True
 
 

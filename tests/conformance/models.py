@@ -7,7 +7,6 @@
 import contextlib
 import hashlib
 import os
-import re
 import struct
 
 import checks

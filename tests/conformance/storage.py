@@ -11,7 +11,7 @@ import plug
 from models import Since, expect
 from results import FAIL, NOT_RUN, PASS, reason
 from vm import VmError
-from ways import WayError, wait_for
+from ways import wait_for
 
 PART = "storage"
 IDS = "46f4:0001"

@@ -99,8 +99,8 @@ class Way:
         for name, path, mode in (("tools", TOOLS, "on"), ("scratch", scratch, "off")):
             disks += ["-drive", f"if=none,id={name},format=raw,file={path},readonly={mode}",
                       "-device", f"virtio-blk-pci,drive={name},romfile="]
-        vm = Vm(role, initrd=IMAGE, memory=self.memory, core=core, smp=self.smp if role == "user" else 1, args=disks + list(args),
-                modules=["virtio_pci", "virtio_blk", "ext4"] + modules,
+        vm = Vm(role, initrd=IMAGE, memory=self.memory, core=core, args=disks + list(args),
+                smp=self.smp if role == "user" else 1, modules=["virtio_pci", "virtio_blk", "ext4"] + modules,
                 logdir=os.path.join(BUILD, "log", "conformance", self.name), **more)
         self.stack.callback(vm.kill)
         return vm

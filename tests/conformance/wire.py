@@ -37,9 +37,8 @@ FIELDS = ("frame.number", "frame.protocols", "_ws.malformed", "usbip.urb", "usbi
 class Cutter:
     """One direction of a connection: bytes in, whole messages out."""
 
-    def __init__(self, answers, requests):
-        self.answers = answers      # this is the direction of answers
-        self.requests = requests    # seqnum: is it a read? what of the requests an answer needs
+    def __init__(self, requests):
+        self.requests = requests    # seqnum: does it read? what an answer's length depends on
         self.bytes = b""
         self.urbs = False           # past the OP exchange
 
@@ -68,7 +67,7 @@ class Cutter:
 
     def list_size(self):
         if len(self.bytes) < 12:
-            return 0
+            return 12
         at, count = 12, struct.unpack_from(">I", self.bytes, 8)[0]
         for _ in range(count):
             if len(self.bytes) < at + 312:
@@ -105,7 +104,7 @@ def messages(data):
     for number, direction, piece in records(data):
         key = number, direction
         if key not in cutters:
-            cutters[key] = Cutter(direction == 1, requests[number])
+            cutters[key] = Cutter(requests[number])
         found += [(number, direction, m) for m in cutters[key].feed(piece)]
     return found, sum(len(c.bytes) for c in cutters.values())
 
@@ -181,8 +180,8 @@ def record(way, settings):
             client = Since(way.user)
             way.user.check(f"usbip list -r 127.0.0.1 && usbip attach -r 127.0.0.1 -b {busid}", 40)
             block = client.wait_console(r"\[(sd[a-z]+)\] Attached SCSI", 40).group(1)
-            way.user.check(f"dd if=/dev/{block} of=/dev/null bs=128k count={settings.wire_mib * 8} iflag=direct 2>&1 && "
-                           f"dd if=/dev/zero of=/dev/{block} bs=24k count={settings.wire_mib * 40} oflag=direct 2>&1", 120)
+            way.user.check(f"dd if=/dev/{block} of=/dev/null bs=128k count={settings.wire_mib * 8} iflag=direct && "
+                           f"dd if=/dev/zero of=/dev/{block} bs=24k count={settings.wire_mib * 40} oflag=direct", 120)
             stock_detach(way.user)
         way.detach()
     return way.fetch(way.user, "/tmp/tap")
