@@ -47,8 +47,9 @@ static bool turn(struct ur_keeper *keeper)
 	ur_router_look(&keeper->router);
 	moved = ur_router_turn(&keeper->router) ||
 		!ur_router_arm(&keeper->router);
-	ring(keeper);
+	/* A decision is on file before anybody is woken by what came of it. */
 	ur_journal_drain(&keeper->journal, &keeper->router.audit);
+	ring(keeper);
 	return moved;
 }
 

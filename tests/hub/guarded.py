@@ -109,9 +109,11 @@ def seen(record, *keys):
 def _():
     with stage() as (hub, vm):
         equal(vm["client1"].list(), [("usb1:1-1", "46f4:0001"), ("usb2:1-1", "46f4:0001")], "client1")
+        hub.wait_audit("hidden")
         equal([seen(r, "client", "device", "id", "target", "line") for r in hub.audit("hidden")],
               [("client1", "usb1:1-2", "0627:0001", "reject", 4)], "hidden from client1")
         equal(vm["client2"].list(), [("usb1:1-1", "46f4:0001"), ("usb1:1-2", "0627:0001")], "client2")
+        hub.wait_audit("hidden", 2)
         equal([seen(r, "client", "device", "rule") for r in hub.audit("hidden")[1:]],
               [("client2", "usb2:1-1", "none")], "hidden from client2")
 

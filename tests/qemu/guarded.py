@@ -113,6 +113,7 @@ def listing(rig):
     rig.offered = {f"{d['vendor']}:{d['product']}": d["busid"] for d in seen}
     equal(sorted(rig.offered), sorted((DISK, KEYBOARD)), "what the client lists")
     equal({name.split(":")[0] for name in rig.offered.values()}, {"usb1"}, "whose they are")
+    rig.wait_audit("hidden", 2)
     equal({(r["id"], r["target"], r.get("line")) for r in rig.audit("hidden")},
           {(ADAPTER, "block", None), (READER, "reject", 2)}, "hidden")
     rig.hidden = {r["id"]: r["device"] for r in rig.audit("hidden")}
