@@ -46,7 +46,7 @@ COV_RUNTIME = $(shell $(COV_CC) -print-resource-dir 2>/dev/null)/lib
 COV_HERE = $(and $(wildcard $(COV_RUNTIME)/*/libclang_rt.profile*),$(shell command -v llvm-cov))
 COV_READY = $(if $(COV_HERE),$(COV_PROGRAMS) $(FUZZ_DIR)/seeds/made)
 
-IDLE_SUITES += $(if $(filter 1,$(LONG)),coverage)
+IDLE_SUITES += coverage
 suite-coverage = tests/coverage.py $(COV_DIR) $(COV_RUN)
 suite-coverage.deps = $(COV_READY)
 

@@ -36,7 +36,7 @@ $(FUZZ_SEEDS): fuzz/seeds.py $(sort $(wildcard tests/attacks/files/*.txt)) \
 	$< $(@D)
 	touch $@
 
-IDLE_SUITES += $(if $(filter 1,$(LONG)),fuzz)
+IDLE_SUITES += fuzz
 suite-fuzz = fuzz/run $(FUZZ_DIR) $(FUZZ_SECONDS) $(FUZZ_ALL)
 suite-fuzz.deps = $(FUZZ_READY)
 
