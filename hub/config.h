@@ -40,6 +40,7 @@ struct ur_config_link {
 	/* By enum ur_end. The end that is the guard's has the path "". */
 	struct ur_config_path end[2];
 	u32 bytes; /* of both outboxes: a power of two */
+	u32 channels; /* of a guard's link; a link's own ends choose theirs */
 	mode_t mode;
 	uid_t owner; /* -1: leave as it is */
 	gid_t group; /* -1: leave as it is */

@@ -105,7 +105,8 @@ static void tick_ready(struct ur_source *tick)
 
 /* Start */
 
-static int open_port(struct ur_keeper_port *port, struct ur_server *server)
+static int open_port(struct ur_keeper_port *port, struct ur_server *server,
+		     u32 channels)
 {
 	const struct ur_memory *memory = &server->memory;
 	u32 half = memory->bytes / 2;
@@ -114,9 +115,9 @@ static int open_port(struct ur_keeper_port *port, struct ur_server *server)
 	struct ur_geometry geometry;
 	struct ur_fault fault;
 
-	if (ur_geometry_init(&geometry, half, 0, 0, &fault)) {
-		ur_log("%s: no rings fit: got %u, expected %u",
-		       server->ends[!own].label, fault.got, fault.want);
+	if (ur_geometry_init(&geometry, half, channels, 0, &fault)) {
+		ur_log("%s: no rings of %u channels fit: got %u, expected %u",
+		       server->ends[!own].label, channels, fault.got, fault.want);
 		return -1;
 	}
 	port->server = server;
@@ -142,7 +143,7 @@ static int open_ports(struct ur_keeper *keeper, const struct ur_config *config,
 			continue;
 		keeper->port_count++;
 		port->keeper = keeper;
-		if (open_port(port, &servers[i]) < 0)
+		if (open_port(port, &servers[i], config->links[i].channels) < 0)
 			return -1;
 		*next[config->links[i].kind]++ = (struct ur_site){
 			config->links[i].name,

@@ -120,6 +120,14 @@ static void set_socket(struct ur_parse *parse, const char *value)
 		 "socket", value);
 }
 
+/* As many as the VM's own end has: usbroute.ko's parameter of that name. */
+static void set_channels(struct ur_parse *parse, const char *value)
+{
+	want(parse,
+	     ur_value_count(value, UR_CHANNELS_MAX, &parse->link->channels),
+	     "channels", UR_VALUE_CHANNELS_WANTED, value);
+}
+
 /* What every link has */
 
 static void set_size(struct ur_parse *parse, const char *value)
@@ -217,6 +225,7 @@ static const struct key keys[UR_KEY_COUNT] = {
 	[UR_KEY_B] = { "b", IN_LINK, set_b },
 	[UR_KEY_SOCKET] = { "socket", IN_VM, set_socket },
 	[UR_KEY_SIZE] = { "size", IN_ANY_LINK, set_size },
+	[UR_KEY_CHANNELS] = { "channels", IN_VM, set_channels },
 	[UR_KEY_MODE] = { "mode", IN_ANY_LINK, set_mode },
 	[UR_KEY_OWNER] = { "owner", IN_ANY_LINK, set_owner },
 	[UR_KEY_GROUP] = { "group", IN_ANY_LINK, set_group },
@@ -247,7 +256,7 @@ static const char *keys_wanted(const struct ur_parse *parse)
 		return "policy, audit, transfer or calls";
 	if (parse->link->kind == UR_CONFIG_LINK)
 		return "a, b, size, mode, owner, group or allow-uid";
-	return "socket, size, mode, owner, group or allow-uid";
+	return "socket, size, channels, mode, owner, group or allow-uid";
 }
 
 void ur_key_take(struct ur_parse *parse, const char *name, const char *value)

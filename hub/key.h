@@ -18,6 +18,7 @@ enum ur_key_number {
 	UR_KEY_B,
 	UR_KEY_SOCKET,
 	UR_KEY_SIZE,
+	UR_KEY_CHANNELS,
 	UR_KEY_MODE,
 	UR_KEY_OWNER,
 	UR_KEY_GROUP,

@@ -14,6 +14,7 @@
 #define UR_VALUE_SIZE_WANTED "a power of two from 64K to 1G"
 #define UR_VALUE_TRANSFER_WANTED "a power of two from 64K to 16M"
 #define UR_VALUE_CALLS_WANTED "a number from 1 to 64"
+#define UR_VALUE_CHANNELS_WANTED "a number from 1 to 64"
 #define UR_VALUE_MODE_WANTED "an octal mode from 0000 to 0777"
 #define UR_VALUE_USER_WANTED "a user's name or number"
 #define UR_VALUE_GROUP_WANTED "a group's name or number"

@@ -61,15 +61,18 @@ def compile_rules(rules, table):
 
 
 class Guarded(Hub):
-    """A hub whose guard has client1, client2, usb1 and usb2. Its folder has policy and audit."""
+    """A hub whose guard has client1, client2, usb1 and usb2, on links of so many channels (0: the
+    default). Its folder has policy and audit."""
 
-    def __init__(self, rules=RULES, guard="", **more):
+    def __init__(self, rules=RULES, guard="", channels=0, **more):
+        self.channels = channels
         self.own = tempfile.mkdtemp(prefix="ur-guard-")
         compile_rules(rules, os.path.join(self.own, "policy"))
         text = "[guard]\npolicy = {dir}/policy\naudit = {dir}/audit\n" + guard
         for kind, name in (("client", "client1"), ("device", "usb1"), ("client", "client2"),
                            ("device", "usb2")):
             text += f"[{kind}.{name}]\nsocket = {{dir}}/{name}.sock\nsize = 1M\n"
+            text += f"channels = {channels}\n" if channels else ""
         super().__init__(config=text, folder=self.own, **more)
 
     def remove(self):
@@ -244,6 +247,15 @@ def _():
         for stream in held:
             stream.close()
         until(lambda: try_list(vm["client1"]), "a call after two were given up")
+
+
+@test("channels: a client with 40 holds twenty calls at once, with 16 eight")
+def _():
+    for channels, calls in ((40, 20), (0, 8)):
+        with stage(guard="calls = 30\n", channels=channels) as (_, vm):
+            for _ in range(calls - 1):
+                vm["client1"].call()
+            equal(len(vm["client1"].list()), 2, "what the last of them lists")
 
 
 def try_list(vm):

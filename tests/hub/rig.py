@@ -33,6 +33,7 @@ class Hub:
     usbroute-hub with one link "desk"; `with` stops it and checks its end.
     {dir} in extra (more lines) or config (the whole text) is its own folder.
     """
+    channels = 0    # of its links; 0: the default
 
     def __init__(self, extra="", size="1M", build="asan", wrap=(), env=None,
                  config=None, folder=None):

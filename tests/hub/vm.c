@@ -13,15 +13,15 @@
 #include "file_link.h"
 
 struct ur_file_link *vm_open(int memory, int end, int ring_fd, int wait_fd,
-			     char why[UR_WHY_BYTES]);
+			     unsigned int channels, char why[UR_WHY_BYTES]);
 int vm_lock(int memory, int end);
 void vm_storm(int bell, const volatile int *stop);
 unsigned int vm_damper(unsigned int rings, unsigned int rings_per_ms,
 		       unsigned int rings_per_work);
 
-/* NULL, and why. */
+/* NULL, and why. channels 0: the default. */
 struct ur_file_link *vm_open(int memory, int end, int ring_fd, int wait_fd,
-			     char why[UR_WHY_BYTES])
+			     unsigned int channels, char why[UR_WHY_BYTES])
 {
 	struct ur_file_link_config config = ur_file_link_config(end, NULL);
 	struct ur_file_link *link;
@@ -29,6 +29,7 @@ struct ur_file_link *vm_open(int memory, int end, int ring_fd, int wait_fd,
 	config.fd = memory;
 	config.ring_fd = ring_fd;
 	config.wait_fd = wait_fd;
+	config.channels = channels;
 	config.spin_us = 0;
 	config.linger_ms = 200;
 	return ur_file_link_open(&config, &link, why) == 0 ? link : NULL;

@@ -87,7 +87,8 @@ class Vm(Client):
         why = ctypes.create_string_buffer(256)
         self.lock = library().vm_lock(self.memory_fd, 1 - self.id)
         self.link = ctypes.c_void_p(library().vm_open(
-            self.memory_fd, self.id, self.bells[1 - self.id], self.bells[self.id], why))
+            self.memory_fd, self.id, self.bells[1 - self.id], self.bells[self.id],
+            hub.channels, why))
         if not self.link.value:
             raise AssertionError(f"{name}: no link: {why.value.decode()}")
         self.is_open = True
