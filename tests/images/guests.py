@@ -256,7 +256,9 @@ def gone(pid):
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
+# Whoever starts tests in the background of a script has it ignored, and so have its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 from vm import Vm
 with Vm("orphan", check_fits=False) as vm:

@@ -106,8 +106,9 @@ def start(rig):
 
 @test("The client lists what policy lets it attach, by the guard's names; the rest is hidden")
 def listing(rig):
-    # The device VM's kernel looks for devices in the background, the slowest is last.
-    rig.device.check("n=0; until [ $(ls -d /sys/bus/usb/devices/[0-9]*-[0-9] | wc -l) = 4 ]; "
+    # The device VM's kernel looks for devices in the background; one with an interface is configured,
+    # and only then in a list. (The root hubs' are 1-0:1.0 and 2-0:1.0.)
+    rig.device.check("n=0; until [ $(ls -d /sys/bus/usb/devices/[0-9]*-[1-9]:1.0 | wc -l) = 4 ]; "
                      "do usleep 100000; n=$((n + 1)); [ $n -lt 200 ] || exit 1; done", 30)
     seen = json.loads(rig.client.check("usbroute list --json"))["devices"]
     rig.offered = {f"{d['vendor']}:{d['product']}": d["busid"] for d in seen}
