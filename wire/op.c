@@ -10,7 +10,7 @@ const char *ur_op_status_text(u32 status)
 {
 	static const char *const texts[] = {
 		[UR_OP_OK] = "ok",
-		[UR_OP_NA] = "failed",
+		[UR_OP_NA] = "failed, no reason given",
 		[UR_OP_DEV_BUSY] = "device busy: another client has it",
 		[UR_OP_DEV_ERR] = "device in error state",
 		[UR_OP_NODEV] = "no such device is exported",
