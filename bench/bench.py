@@ -51,6 +51,10 @@ RATIOS = {
         ("vm_read64k", "client processor", "routed", "usbip_tcp", ""),
     "vm_read64k_device_processor_vs_usbip_tcp":
         ("vm_read64k", "device processor", "routed", "usbip_tcp", ""),
+    "vm_read64k_vs_usbredir": ("vm_read64k", "throughput", "routed", "usbredir", ""),
+    "vm_read512_latency_vs_usbredir": ("vm_read512", "latency", "routed", "usbredir", ""),
+    "vm_write64k_vs_usbredir": ("vm_write64k", "throughput", "routed", "usbredir", ""),
+    "vm_read64k_guarded_vs_usbredir": ("vm_read64k", "throughput", "guarded", "usbredir", ""),
     "vm_write64k_vs_usbip_tcp": ("vm_write64k", "throughput", "routed", "usbip_tcp", ""),
     "vm_write64k_vs_local": ("vm_write64k", "throughput", "routed", "local", ""),
     "guest_read64k_instructions_vs_usbip_tcp":
@@ -77,8 +81,8 @@ unset multiplot
 PANELS = (
     ("processes, 64 KiB, MB/s", "64k", "throughput", ("ring", "ring_256k", "af_unix", "tcp", "pipe")),
     ("round trip, 48 B, us", "rtt48", "latency", ("ring", "ring_sleep", "af_unix", "tcp", "pipe")),
-    ("VMs, 64 KiB reads, MB/s", "vm_read64k", "throughput", ("local", "routed", "guarded", "usbip_tcp")),
-    ("VMs, 512 B reads, ms", "vm_read512", "latency", ("local", "routed", "guarded", "usbip_tcp")),
+    ("VMs, 64 KiB reads, MB/s", "vm_read64k", "throughput", ("local", "routed", "guarded", "usbip_tcp", "usbredir")),
+    ("VMs, 512 B reads, ms", "vm_read512", "latency", ("local", "routed", "guarded", "usbip_tcp", "usbredir")),
 )
 
 

@@ -5,6 +5,7 @@
     routed      device VM, usbip-host, usbroute.ko ==== link ==== usbroute.ko, vhci-hcd, client VM
     guarded     the same with usbroute-hub's guard between: device VM ==== guard ==== client VM
     usbip_tcp   device VM, usbip-host, virtio-net ==== cable ==== virtio-net, vhci-hcd, client VM
+    usbredir    device VM, usbredirect, virtio-net ==== TCP ==== usb-redir of QEMU, qemu-xhci, client VM
     local       device VM alone: what neither can beat
 
 Each has guests of its own, all of one image, with the same disk (usb-storage on
@@ -20,6 +21,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sys
 import tempfile
 
@@ -157,6 +159,41 @@ def usbip_tcp(stack, directory):
     return Rival("usbip_tcp", client, device)
 
 
+def free_port():
+    """Of the loopback; QEMU takes a number only."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def usbredir(stack, directory):
+    """The device VM gives its device to a controller that the client VM's QEMU emulates."""
+    cores = sorted(os.sched_getaffinity(0))
+    port = free_port()
+    device = Vm("redir-device", initrd=IMAGE, core=cores[0],
+                modules=["virtio_pci", "virtio_net", "xhci-pci", "usb-storage"],
+                args=["-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:4000",
+                      "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "qemu-xhci,id=xhci"] +
+                disk_arguments(directory, "redir"))
+    stack.callback(device.kill)
+    device.start()
+    device.wait_ready()
+    device.check("ip addr add 10.0.2.15/24 dev eth0 && ip link set eth0 up")
+    device.wait_console("scsi .*Direct-Access")
+    device.spawn(f"exec usbredirect --device {SELECTOR} --as 10.0.2.15:4000 2>&1")
+    device.check("n=0; until netstat -ltn | grep -q :4000; do usleep 50000; n=$((n + 1)); [ $n -lt 200 ] || exit 1; done",
+                 30)
+    client = Vm("redir-client", initrd=IMAGE, core=cores[-1], modules=["xhci-pci", "usb-storage", "sd_mod"],
+                args=["-device", "qemu-xhci,id=xhci",
+                      "-chardev", f"socket,id=redir,host=127.0.0.1,port={port},nodelay=on",
+                      "-device", "usb-redir,chardev=redir,bus=xhci.0,port=1"])
+    stack.callback(client.kill)
+    client.start()
+    client.wait_ready()
+    client.wait_console("Attached SCSI disk", 40)
+    return Rival("usbredir", client, device)
+
+
 def local(stack, directory):
     vm = Vm("local", initrd=IMAGE, core=min(os.sched_getaffinity(0)),
             modules=["xhci-pci", "usb-storage", "sd_mod"],
@@ -169,11 +206,11 @@ def local(stack, directory):
 
 
 def make_ready(stack):
-    """One after the other: seven guests that boot at once starve each other on a small machine."""
+    """One after the other: nine guests that boot at once starve each other on a small machine."""
     shm = "/dev/shm" if os.path.isdir("/dev/shm") else None
     directory = tempfile.mkdtemp(prefix="usbroute-bench-", dir=shm)
     stack.callback(shutil.rmtree, directory, ignore_errors=True)
-    return [make(stack, directory) for make in (routed, guarded, usbip_tcp, local)]
+    return [make(stack, directory) for make in (routed, guarded, usbip_tcp, usbredir, local)]
 
 
 # ---- measuring

@@ -20,7 +20,7 @@ $(BENCH_DISK): bench/disk.c
 
 $(BENCH_IMAGE): $(BENCH_GUEST)/version $$(image_sources) $(BENCH_KMOD) $$(CLI) $(BENCH_DISK)
 	images/mkinitramfs $(BENCH_GUEST) $@ -M images/modules.txt -k $(BENCH_KMOD) \
-		-p $(CLI):/usr/bin/usbroute -s /usr/sbin/usbip -s /usr/sbin/usbipd \
+		-p $(CLI):/usr/bin/usbroute -s /usr/sbin/usbip -s /usr/sbin/usbipd -s /usr/bin/usbredirect \
 		-f $(BENCH_GUEST)/sysroot/usr/share/misc/usb.ids:/usr/share/misc/usb.ids \
 		-f $(BENCH_DISK):/usr/bin/disk
 
