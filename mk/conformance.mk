@@ -6,7 +6,7 @@ CONF_DIR := $(BUILD_DIR)/conformance
 CONF_IMAGE := $(CONF_DIR)/guest.cpio.gz
 CONF_TOOLS := $(CONF_DIR)/tools.img
 CONF_GUEST := $(BUILD_DIR)/guest/amd64
-CONF_OWN := $(CONF_DIR)/urbmon $(CONF_DIR)/usbdo $(CONF_DIR)/tap
+CONF_OWN := $(CONF_DIR)/urbmon $(CONF_DIR)/usbdo $(CONF_DIR)/tap $(CONF_DIR)/keys
 CONF_PROGRAMS := fio mke2fs e2fsck badblocks bash lsusb modprobe depmod
 # The tarball of Debian's package; nothing of it is kept in this tree.
 CONF_TARBALL ?= $(firstword $(wildcard /usr/src/linux-source-6.1.tar.xz))
@@ -25,14 +25,14 @@ $(CONF_KERNEL)/unpacked: $(CONF_TARBALL)
 	@touch $@
 
 CONF_FOUND = $(foreach p,$(CONF_PROGRAMS),$(shell PATH="$$PATH:/usr/sbin:/sbin" command -v $(p)))
-CONF_FILES = $(CONF_OWN) $(if $(CONF_TARBALL),$(CONF_KERNEL)/testusb $(CONF_KERNEL)/$(lastword $(CONF_SOURCES)))
+CONF_FILES = $(CONF_OWN) $(BENCH_DISK) $(if $(CONF_TARBALL),$(CONF_KERNEL)/testusb $(CONF_KERNEL)/$(lastword $(CONF_SOURCES)))
 
 # Remade when what is on this machine has changed.
 $(CONF_DIR)/found: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CONF_FOUND) $(CONF_FILES)' | cmp -s - $@ || echo '$(CONF_FOUND) $(CONF_FILES)' >$@
 
-$(CONF_TOOLS): tests/conformance/mktools $(CONF_OWN) $(if $(CONF_TARBALL),$(CONF_KERNEL)/unpacked) $(CONF_DIR)/found
+$(CONF_TOOLS): tests/conformance/mktools $(CONF_OWN) $$(BENCH_DISK) $(if $(CONF_TARBALL),$(CONF_KERNEL)/unpacked) $(CONF_DIR)/found
 	tests/conformance/mktools $@ $(CONF_PROGRAMS) $(foreach f,$(CONF_FILES),$(f):bin/$(notdir $(f)))
 
 # Beside the shim's guest: drivers of more of QEMU's devices, and of the disks.

@@ -24,8 +24,10 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(TOP, "tests", "qemu"), os.path.join(TOP, "demo"), os.path.join(TOP, "tests")]
 sys.dont_write_bytecode = True
 
+import many         # noqa: E402
 import models       # noqa: E402
 import plug         # noqa: E402
+import scale        # noqa: E402
 import selftest     # noqa: E402
 import storage      # noqa: E402
 import urbs         # noqa: E402
@@ -35,8 +37,11 @@ from results import FAIL, NOT_RUN, ORDER, PASS, Results, write_document, reason 
 from vm import BUILD, VmError  # noqa: E402
 from ways import WAYS, WayError     # noqa: E402
 
-# In this order in one pair of guests; selftest has a machine of its own.
+# In this order in one pair of guests.
 PARTS = {part.PART: part for part in (usbtest, urbs, wire, storage, models)}
+# In guests of their own.
+APART = {"scale": scale, "many": many, selftest.PART: selftest}
+NAMES = [*PARTS, *APART]
 
 
 class Settings:
@@ -52,6 +57,9 @@ class Settings:
         self.fio_mib = {"tap": 1, "short": 4, "long": 32}[size]
         self.wipe_mib = {"tap": 1, "short": 1, "long": 8}[size]
         self.wire_mib = {"tap": 1, "short": 1, "long": 4}[size]
+        self.scale_requests = {"tap": 16, "short": 64, "long": 512}[size]
+        self.cycles = {"tap": 10, "short": 100, "long": 1000}[size]
+        self.rounds = {"tap": 1, "short": 1, "long": 8}[size]
 
 
 def arguments():
@@ -59,13 +67,13 @@ def arguments():
     parser.add_argument("--short", action="store_true", help="under 15 minutes")
     parser.add_argument("--tap", action="store_true", help="the part of `make check`, as TAP")
     parser.add_argument("--ways", help=" ".join(ORDER))
-    parser.add_argument("--parts", help=" ".join([*PARTS, selftest.PART]))
+    parser.add_argument("--parts", help=" ".join(NAMES))
     parser.add_argument("--document", help="write the table into this file, between its marks")
     options = parser.parse_args()
     options.ways = (options.ways or ("direct guarded" if options.tap else " ".join(ORDER))).split()
-    default = "usbtest usbmon tshark" if options.tap else " ".join([*PARTS, selftest.PART])
+    default = "usbtest usbmon tshark" if options.tap else " ".join(NAMES)
     options.parts = (options.parts or default).split()
-    for given, known in ((options.ways, ORDER), (options.parts, [*PARTS, selftest.PART])):
+    for given, known in ((options.ways, ORDER), (options.parts, NAMES)):
         for word in given:
             if word not in known:
                 parser.error(f"{word}: expected one of {', '.join(known)}")
@@ -123,8 +131,9 @@ def run_all(options, results):
     settings = Settings(options)
     for name in options.ways:
         run_way(results, name, chosen(options), settings)
-    if selftest.PART in options.parts:
-        selftest.run(results, options.ways)
+    for name, part in APART.items():
+        if name in options.parts:
+            part.run(results, options.ways, settings)
     return results
 
 

@@ -22,11 +22,15 @@ def reason(error):
 class Results:
     def __init__(self, tell=None):
         self.found = {}     # (part, test) -> {way: (outcome, why)}
+        self.figures = {}   # what was measured: {way: text}; judged by nobody
         self.tell = tell or (lambda *_: None)
 
     def add(self, part, way, test, outcome, why=""):
         self.found.setdefault((part, test), {})[way] = (outcome, why)
         self.tell(part, way, test, outcome, why)
+
+    def figure(self, name, way, text):
+        self.figures.setdefault(name, {})[way] = text
 
     def parts(self):
         return list(dict.fromkeys(part for part, _ in self.found))
@@ -79,20 +83,32 @@ class Results:
         head = ["suite", "way", "tests", "passed", "failed", "not run", "which, and why"]
         return [head] + list(self.rows())
 
+    def measured(self):
+        return [["measured", *ORDER]] + [[name] + [by.get(way, "") for way in ORDER]
+                                         for name, by in self.figures.items()]
+
     def text(self):
-        rows = self.table()
-        widths = [max(len(row[i]) for row in rows) for i in range(6)]
-        return "\n".join("  ".join([c.ljust(w) for c, w in zip(row, widths)] + [row[6]]).rstrip()
-                         for row in rows)
+        return "\n\n".join(aligned(rows) for rows in (self.table(), self.measured()) if rows[1:])
 
     def markdown(self):
-        head, *rows = self.table()
-        lines = ["| " + " | ".join(head) + " |", "|---|---|--:|--:|--:|--:|---|"]
-        return "\n".join(lines + ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |"
-                                  for row in rows])
+        return "\n\n".join(markdown(rows, left) for rows, left in ((self.table(), 2), (self.measured(), 1))
+                           if rows[1:])
 
     def verdict(self):
         return "conformance: {} passed, {} failed, {} not run".format(*self.totals())
+
+
+def aligned(rows):
+    """Columns of text, but for the last, which is as long as it is."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    return "\n".join("  ".join([c.ljust(w) for c, w in zip(row, widths)] + row[-1:]).rstrip() for row in rows)
+
+
+def markdown(rows, left):
+    """The first columns are words, the others numbers, a seventh words again."""
+    marks = ["---" if i < left or i == 6 else "--:" for i in range(len(rows[0]))]
+    lines = [[c.replace("|", "\\|") for c in row] for row in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [lines[0], marks] + lines[1:])
 
 
 def write_document(path, text):

@@ -177,7 +177,7 @@ FLAVOURS = {"tcp": (("stock", STOCK, None),), "direct": (("shim", SHIM, "direct"
             "guarded": (("shim", SHIM, "guarded"), ("cli", CLI, "guarded"))}
 
 
-def run(results, ways):
+def run(results, ways, _):
     for column in ways:
         for flavour, tools, topology in FLAVOURS.get(column, ()):
             parts = [f"{PART}, {f}" for f in (("shim", "cli") if flavour == "stock" else (flavour,))]

@@ -57,13 +57,14 @@ def wait_for(vm, condition, what, seconds=15):
 
 class Way:
     """arguments: of a directory to work in makes QEMU's for the VM that has the device; its
-    controller is xhci.0."""
+    controller is xhci.0. channels: of a link, 16 or 64; a ring has 256 KiB."""
 
     name = None
     ours = False
 
-    def __init__(self, arguments=lambda directory: [], memory=256, smp=1):
+    def __init__(self, arguments=lambda directory: [], memory=256, smp=1, channels=16):
         self.memory, self.smp = memory, smp     # smp: of the user's VM
+        self.channels = channels
         self.directory = tempfile.mkdtemp(prefix="usbroute-conformance-")
         self.args = arguments(self.directory)
         self.stack = contextlib.ExitStack()
@@ -138,9 +139,14 @@ class Way:
     def connect(self):
         """Make the route ready; a device is attached later."""
 
-    def attach(self, ids):
-        """Make the device usable in the user's VM; its bus id there."""
+    def take(self, busid):
+        """Make a device usable in the user's VM."""
         raise NotImplementedError
+
+    def attach(self, ids):
+        """The same; its bus id there."""
+        self.take(find(self.device, ids))
+        return find(self.user, ids)
 
     def detach(self):
         """Let go of all that is attached."""
@@ -158,8 +164,8 @@ class Local(Way):
         self.device = self.user = self.make("device", self.cores()[0], ["xhci-pci", "vhci-hcd"],
                                             self.args).start()
 
-    def attach(self, ids):
-        return find(self.user, ids)
+    def take(self, busid):
+        """Its driver has it already."""
 
     @contextlib.contextmanager
     def emulated(self, busid, options=""):
@@ -190,15 +196,15 @@ class Tcp(Way):
         self.server = self.device.spawn("exec usbipd -4")
         self.server.wait_line("listening on", 20)
 
-    def offer(self, ids):
-        busid = find(self.device, ids)
+    def bind(self, busid):
         self.device.check(f"usbip bind -b {busid} 2>&1", 40)
         return busid
 
-    def attach(self, ids):
-        busid = self.offer(ids)
-        self.user.check(f"usbip attach -r {ADDRESS['device']} -b {busid}", 40)
-        return find(self.user, ids)
+    def offer(self, ids):
+        return self.bind(find(self.device, ids))
+
+    def take(self, busid):
+        self.user.check(f"usbip attach -r {ADDRESS['device']} -b {self.bind(busid)}", 40)
 
     def detach(self):
         stock_detach(self.user)
@@ -223,13 +229,13 @@ class Direct(Way):
     ours = True
 
     def boot(self):
-        self.hub = Hub(topology=self.name)
+        self.hub = Hub(f"{self.channels}M", topology=self.name, channels=self.channels)
         self.stack.callback(self.hub.stop)
-        cores = self.cores()
+        cores, geometry = self.cores(), f"usbroute.channels={self.channels}"
         self.device = self.make("device", cores[0], ["xhci-pci", "usbip-host", "usbroute"],
-                                link_arguments(self.hub.b) + self.args).start()
+                                link_arguments(self.hub.b) + self.args, cmdline=geometry).start()
         self.user = self.make("user", cores[1], ["vhci-hcd", "usbroute"],
-                              link_arguments(self.hub.a)).start()
+                              link_arguments(self.hub.a), cmdline=geometry).start()
 
     def connect(self):
         self.serve()
@@ -238,9 +244,8 @@ class Direct(Way):
         self.server = self.device.spawn("exec usbroute serve")
         self.server.wait_line("serv", 20)
 
-    def attach(self, ids):
-        self.user.check(f"usbroute attach {find(self.device, ids)}", 60)
-        return find(self.user, ids)
+    def take(self, busid):
+        self.user.check(f"usbroute attach {busid}", 60)
 
     def detach(self):
         for port in json.loads(self.user.check("usbroute port --json"))["ports"]:

@@ -33,10 +33,13 @@ class Hub:
     direct      one link "demo" between the VMs: sockets .a (client) and .b (device)
     guarded     a link for each VM, and the guard between them: .policy is its table,
                 .audit_file what it decided; the VMs have its clients' and devices' names
+
+    channels: of each of the guard's links, and half of it the calls of a client; the default's, if
+    None. A direct link's ends choose theirs themselves.
     """
 
     def __init__(self, size="16M", program=None, topology="direct", policy=None,
-                 clients=("client1",), devices=("usb1",)):
+                 clients=("client1",), devices=("usb1",), channels=None):
         self.program = program or os.path.join(BUILD, "bin", "usbroute-hub")
         self.directory = tempfile.mkdtemp(prefix="usbroute-")
         self.audit_file = os.path.join(self.directory, "audit.json")
@@ -50,9 +53,11 @@ class Hub:
             self.a, self.b = self.socket(clients[0]), self.socket(devices[0])
             self.compile(ALLOW_ALL if policy is None else policy)
             text = f"[guard]\npolicy = {self.policy}\naudit = {self.audit_file}\n"
+            text += f"calls = {channels // 2}\n" if channels else ""
             for kind, names in (("client", clients), ("device", devices)):
                 for name in names:
                     text += f"[{kind}.{name}]\nsocket = {self.socket(name)}\nsize = {size}\n"
+                    text += f"channels = {channels}\n" if channels else ""
         with open(self.config, "w", encoding="ascii") as out:
             out.write(text)
         self.process = subprocess.Popen(
