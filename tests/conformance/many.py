@@ -144,7 +144,7 @@ def visit(house, vm, n, number):
     attach(vm, n)
     at = MARKS + number % 1024
     if number:
-        before = vm.check(f"dd if={disk(vm)} bs={MARK_BYTES} skip={at - 1} count=1 iflag=direct 2>/dev/null | head -c 8")
+        before = vm.check(f"dd if={disk(vm)} bs={MARK_BYTES} skip={at - 1} count=1 2>/dev/null | head -c 8").strip()
         expect(before, f"{number - 1:08d}", f"the mark before {number}, read by {vm.name}")
     vm.check(f"printf %08d {number} | dd of={disk(vm)} bs={MARK_BYTES} seek={at} conv=sync,fsync 2>/dev/null")
     detach(vm)
