@@ -72,10 +72,19 @@ IDLE_SUITES += guard-model
 suite-guard-model = $(BUILD_DIR)/tests/guard-model $(GUARD_SEQUENCES)
 suite-guard-model.deps = $(BUILD_DIR)/tests/guard-model
 
+# USBGuard's own parser judges our rules. Not installed: its daemon would decide about this
+# machine's devices. Where it cannot be had the test is skipped by name.
+USBGUARD_DIR := $(BUILD_DIR)/usbguard
+$(USBGUARD_DIR)/unpacked:
+	@mkdir -p $(@D)/debs
+	cd $(@D)/debs && apt-get -qq -o APT::Sandbox::User= download usbguard libusbguard1 && \
+		for deb in *.deb; do dpkg-deb -x $$deb ..; done || true
+	@touch $@
+
 # The rule language, by the tests' build of the command: mk/cli.mk.
 SUITES += policy
-suite-policy = python3 tests/cli/policy.py $(BUILD_DIR)/tests/usbroute-asan
-suite-policy.deps = $(BUILD_DIR)/tests/usbroute-asan
+suite-policy = env UR_USBGUARD=$(USBGUARD_DIR) python3 tests/cli/policy.py $(BUILD_DIR)/tests/usbroute-asan
+suite-policy.deps = $(BUILD_DIR)/tests/usbroute-asan $(USBGUARD_DIR)/unpacked
 
 ## make attacks      play every attack of tests/attacks/files through the guard
 attacks: $(ATTACKS)
