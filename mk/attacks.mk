@@ -34,7 +34,7 @@ attacks-live: $$(ATTACK_READY)
 
 .PHONY: attacks-live
 
-SLOW_SUITES += $(if $(filter 1,$(LONG)),attacks-live-short)
+BESIDE_SUITES += $(if $(filter 1,$(LONG)),attacks-live-short)
 suite-attacks-live-short = tests/attacks/short.py
 suite-attacks-live-short.deps = $(ATTACK_READY)
 

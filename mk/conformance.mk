@@ -52,7 +52,7 @@ CONF_READY = $(QEMU_READY) $(CONF_IMAGE) $(CONF_TOOLS)
 ##                   foreign suites through the route, and docs/conformance.md from what they say
 conformance:
 	@$(MAKE) deps
-	@mk/deps.sh tests/conformance/packages.txt || true
+	@mk/deps.sh mk/oracles.txt || true
 	@echo "building (V=1 shows how)"
 	@$(MAKE) conformance-ready
 	@tests/conformance/conformance.py $(if $(filter 1,$(SHORT)),--short) \
@@ -63,6 +63,6 @@ conformance-ready: $$(CONF_READY)
 
 .PHONY: conformance conformance-ready
 
-SLOW_SUITES += $(if $(filter 1,$(LONG)),conformance)
+BESIDE_SUITES += conformance
 suite-conformance = tests/conformance/conformance.py --tap
 suite-conformance.deps = $(CONF_READY)

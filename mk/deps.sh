@@ -3,7 +3,7 @@
 # Installs the Debian packages of mk/packages.txt that are missing, or names
 # them where it cannot. When all are there it only asks dpkg, once.
 #
-#   mk/deps.sh [--check] [LIST]     --check: install nothing, exit 1 if any is missing
+#   mk/deps.sh [--check] [LIST]     LIST: mk/oracles.txt, say; --check: install nothing, exit 1 if any is missing
 
 set -u
 

@@ -61,7 +61,8 @@ FORCE:
 .PHONY: images FORCE
 
 ## make check-images  the image builder and its checks; make check-guests: in guests
-SUITES += images guests
+SUITES += images
+BESIDE_SUITES += guests
 suite-images = BUILD_DIR=$(BUILD_DIR) python3 tests/images/images.py
 suite-images.deps = $(BUILD_DIR)/guest/amd64/vmlinuz $(BUILD_DIR)/guest/amd64/initramfs.cpio.gz
 suite-guests = BUILD_DIR=$(BUILD_DIR) python3 tests/images/guests.py

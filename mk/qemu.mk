@@ -72,7 +72,8 @@ demo-ready: $$(DEMO_READY)
 
 .PHONY: demo demo-ready
 
-SLOW_SUITES += qemu-node qemu-guarded qemu-alloc qemu-evil qemu-usb qemu-survive qemu-demo
+SLOW_SUITES += qemu-node qemu-guarded qemu-alloc qemu-evil qemu-usb qemu-survive
+BESIDE_SUITES += qemu-demo
 suite-qemu-survive = tests/qemu/survive.py
 suite-qemu-survive.deps = $(QEMU_READY)
 suite-qemu-guarded = tests/qemu/guarded.py

@@ -94,6 +94,6 @@ suite-shim.deps = $(SHIM) $(SHIM_TALK) $(SHIM_TALK_TSAN) $(SHIM_DEVICE)
 suite-shim-long = UR_SHIM_MIB=1024 $(suite-shim)
 suite-shim-long.deps = $(suite-shim.deps)
 
-SLOW_SUITES += shim-guests
+BESIDE_SUITES += shim-guests
 suite-shim-guests = tests/shim/guests.py $(SHIM_IMAGE)
 suite-shim-guests.deps = $(SHIM_IMAGE) $(QEMU_READY)

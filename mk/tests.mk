@@ -3,27 +3,31 @@
 # for each and one summary line at the end. A snippet adds a suite with
 #     SUITES += name
 #     suite-name = command        suite-name.deps = make targets it needs
-# and `make check-name` runs it alone. SLOW_SUITES run last; IDLE_SUITES, which need
-# nothing but processor time, beside the others on what those leave.
+# and `make check-name` runs it alone. SLOW_SUITES run last. Beside these two run
+# BESIDE_SUITES, which have guests but measure no time, and IDLE_SUITES, which need
+# nothing but processor time, on what the others leave.
 
 ORDERED = $(SUITES) $(SLOW_SUITES)
+ALL_SUITES = $(ORDERED) $(BESIDE_SUITES) $(IDLE_SUITES)
 as_argument = '$(1)=$(suite-$(1))'
 
 ## make check        install what is missing, build everything, run every test suite
 ## make check-NAME   run one suite; `make suites` lists them
 check:
 	@$(MAKE) deps
+	@mk/deps.sh mk/oracles.txt || true
 	@echo "building (V=1 shows how)"
 	@$(MAKE) check-build
 	@tests/run $(foreach s,$(ORDERED),$(call as_argument,$(s))) \
+		--beside $(foreach s,$(BESIDE_SUITES),$(call as_argument,$(s))) \
 		--idle $(foreach s,$(IDLE_SUITES),$(call as_argument,$(s)))
 
-check-build: all $$(foreach s,$$(ORDERED) $$(IDLE_SUITES),$$(suite-$$(s).deps))
+check-build: all $$(foreach s,$$(ALL_SUITES),$$(suite-$$(s).deps))
 
 check-%: $$(suite-$$*.deps)
 	@tests/run '$*=$(suite-$*)'
 
 suites:
-	@printf '%s\n' $(ORDERED) $(IDLE_SUITES)
+	@printf '%s\n' $(ALL_SUITES)
 
 .PHONY: check check-build suites

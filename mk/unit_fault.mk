@@ -46,7 +46,7 @@ suite-fail = CMOCKA_MESSAGE_OUTPUT=TAP $(FAIL_DIR)/binding; s=$$?; \
 suite-fail.deps = $(FAIL_DIR)/binding $(FAIL_DIR)/usbroute-hub
 
 # A minute, for some 780 runs.
-SLOW_SUITES += fail-cli
+BESIDE_SUITES += fail-cli
 suite-fail-cli = tests/fault/cli.py $(FAIL_DIR)/usbroute
 suite-fail-cli.deps = $(FAIL_DIR)/usbroute
 

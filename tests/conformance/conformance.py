@@ -71,7 +71,7 @@ def arguments():
     parser.add_argument("--document", help="write the table into this file, between its marks")
     options = parser.parse_args()
     options.ways = (options.ways or ("direct guarded" if options.tap else " ".join(ORDER))).split()
-    default = "usbtest usbmon tshark" if options.tap else " ".join(NAMES)
+    default = "usbtest usbmon tshark many" if options.tap else " ".join(NAMES)
     options.parts = (options.parts or default).split()
     for given, known in ((options.ways, ORDER), (options.parts, NAMES)):
         for word in given:
