@@ -11,6 +11,7 @@ of our ways: failed is what passes without us and not with us. Exit status 1 if 
 """
 
 import argparse
+import concurrent.futures
 import datetime
 import os
 import re
@@ -34,7 +35,7 @@ import urbs         # noqa: E402
 import usbtest      # noqa: E402
 import wire         # noqa: E402
 from results import FAIL, NOT_RUN, ORDER, PASS, Results, write_document, reason  # noqa: E402
-from vm import BUILD, VmError  # noqa: E402
+from vm import BUILD, VmError, catch_signals  # noqa: E402
 from ways import WAYS, WayError     # noqa: E402
 
 # In this order in one pair of guests.
@@ -129,8 +130,10 @@ def chosen(options):
 
 def run_all(options, results):
     settings = Settings(options)
-    for name in options.ways:
-        run_way(results, name, chosen(options), settings)
+    # Two at a time: guests wait more than they work. What compares the ways comes after it.
+    with concurrent.futures.ThreadPoolExecutor(1 if options.tap else 2) as pool:
+        for done in [pool.submit(run_way, results, name, chosen(options), settings) for name in options.ways]:
+            done.result()
     for name, part in APART.items():
         if name in options.parts:
             part.run(results, options.ways, settings)
@@ -146,7 +149,7 @@ def version(*command):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     except OSError:
         return "none"
-    found = re.search(r"\d+\.\d[\w.+~-]*", done.stdout)
+    found = re.search(r"\d+(\.\d[\w.+~-]*)?", re.sub(r"[a-z]+\d+", "", done.stdout))
     return found.group(0) if found else "?"
 
 
@@ -191,6 +194,7 @@ def tell(part, way, test, outcome, why):
 def main():
     options = arguments()
     start = time.monotonic()
+    catch_signals()     # here, for guests are started by threads
     say = Tap() if options.tap else tell
     results = run_all(options, Results(say))
     if options.tap:

@@ -4,15 +4,23 @@ bytes and the same status.
 
     client VM   class driver -> [usbmon] vhci-hcd === the way === usbip-host -> [usbmon] xhci   device VM
 
-Joined by endpoint, direction and order: usbmon's ids are addresses of each kernel.
+Joined by endpoint, direction and order: usbmon's ids are addresses of each kernel. While fio uses
+a disk, and while testusb plays with a gadget.
 """
 
 import plug
+import usbtest
 from models import Since
 from results import FAIL, NOT_RUN, PASS
+from ways import WayError, find
 
 PART = "usbmon"
 IDS = "46f4:0001"
+# Of usbtest: what unlinks no URB, and is no mere repetition.
+USBTEST = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 17, 18, 21, 29]
+# CLEAR_FEATURE(ENDPOINT_HALT), SET_INTERFACE, SET_CONFIGURATION: usbip-host asks its own USB core
+# for them and passes the URB on as well, so that the device has them twice.
+TWICE = ("0201", "010b", "0009")
 TESTS = ("every URB once at the device", "the same bytes", "the same status and length", "nothing missed")
 
 
@@ -31,6 +39,9 @@ class Urb:
 
     def __init__(self, submitted):
         self.submitted, self.completed = submitted, None
+
+    def is_joined(self):
+        return self.submitted.ep & 0x7f or self.submitted.setup[:4] not in TWICE
 
     def request(self):
         s = self.submitted
@@ -59,8 +70,8 @@ def parse(text, device):
         if event.device != device:
             continue
         if event.kind == "S":
-            waiting[event.ident] = Urb(event)
-            urbs.append(waiting[event.ident])
+            waiting[event.ident] = urb = Urb(event)
+            urbs += [urb] if urb.is_joined() else []
         elif event.ident in waiting:
             waiting.pop(event.ident).completed = event
     return urbs, dropped
@@ -85,18 +96,20 @@ def first_difference(client, device, what):
     return None
 
 
-def compare(results, way, client, device, drops):
-    count = len(client)
+def compare(results, way, suffix, seen):
+    """seen: (URBs, dropped) of the client and of the device VM."""
+    (client, _), (device, _) = seen
+    drops, count = [dropped for _, dropped in seen], len(client)
     unfinished = [u for u in client + device if u.completed is None]
     if not client or unfinished:
         why = f"{len(unfinished)} of {count} URBs did not end" if client else "no URB was seen"
         for test in TESTS:
-            results.add(PART, way, test, FAIL, why)
+            results.add(PART, way, test + suffix, FAIL, why)
         return
     for test, what in zip(TESTS, (Urb.request, Urb.data, Urb.result)):
         why = first_difference(client, device, what)
-        results.add(PART, way, test, FAIL if why else PASS, why or f"{count} URBs")
-    results.add(PART, way, TESTS[3], PASS if drops == [0, 0] else FAIL,
+        results.add(PART, way, test + suffix, FAIL if why else PASS, why or f"{count} URBs")
+    results.add(PART, way, TESTS[3] + suffix, PASS if drops == [0, 0] else FAIL,
                 f"usbmon dropped {drops}, expected none")
 
 
@@ -120,17 +133,34 @@ def load(vm, block, mib):
              f"dd if=/dev/{block} of=/dev/null bs=64k count={mib * 16} iflag=direct 2>&1", 300)
 
 
-def collect(way, settings):
-    """[(URBs, dropped)] of the client and of the device VM."""
+def of_disk(way, settings):
     with plug.plugged(way, "usb-storage", IDS, drive="disk") as at_device:
         client = Since(way.user)
         with plug.attached(way, IDS) as at_user:
             block = client.wait_console(r"\[(sd[a-z]+)\] Attached SCSI", 40).group(1)
             way.user.check("sync; sleep 1")     # what the kernel still reads of a new disk
-            jobs = {vm: watch(vm, busid) for vm, busid in ((way.user, at_user), (way.device, at_device))}
+            jobs = both(way, at_user, at_device)
             load(way.user, block, settings.fio_mib)
             way.user.check("sync")
             return [finish(way, vm, *job) for vm, job in jobs.items()]
+
+
+def of_usbtest(way, _):
+    way.device.check(usbtest.GADGET.format(pattern=1), 60)
+    way.user.check("modprobe usbtest && echo 1 >/sys/module/usbtest/parameters/pattern")
+    with plug.attached(way, usbtest.IDS) as at_user:
+        jobs = both(way, at_user, find(way.device, usbtest.IDS))
+        for number in USBTEST:
+            outcome, why = usbtest.run_one(way, usbtest.node(way.user, at_user), number, 2, 60)
+            if outcome != PASS:
+                raise WayError(f"usbtest {usbtest.name(number)}: {outcome}: {why}")
+        found = [finish(way, vm, *job) for vm, job in jobs.items()]
+    way.device.check(usbtest.NO_GADGET)
+    return found
+
+
+def both(way, at_user, at_device):
+    return {vm: watch(vm, busid) for vm, busid in ((way.user, at_user), (way.device, at_device))}
 
 
 def finish(way, vm, job, number):
@@ -139,13 +169,21 @@ def finish(way, vm, job, number):
     return parse(way.fetch(vm, "/tmp/urbs").decode(), number)
 
 
+LOADS = {"": (of_disk, "/bin/true"), ", usbtest": (of_usbtest, "/opt/bin/testusb")}
+
+
 def run(results, way, settings):
     if way.name == "local":
-        for test in TESTS:
-            results.add(PART, way.name, test, NOT_RUN, "one VM has one usbmon: nothing to join")
+        for suffix in LOADS:
+            for test in TESTS:
+                results.add(PART, way.name, test + suffix, NOT_RUN, "one VM has one usbmon: nothing to join")
         return
     for vm in way.guests():
         vm.check("modprobe usbmon")
     way.user.check("modprobe usb-storage && modprobe sd_mod")
-    client, device = collect(way, settings)
-    compare(results, way.name, client[0], device[0], [client[1], device[1]])
+    for suffix, (collect, needs) in LOADS.items():
+        if way.user.run(f"[ -x {needs} ]")[0] == 0:
+            compare(results, way.name, suffix, collect(way, settings))
+            continue
+        for test in TESTS:
+            results.add(PART, way.name, test + suffix, NOT_RUN, "no testusb: linux-source-6.1 is missing")

@@ -218,7 +218,7 @@ class Vm:
         """Check that the image fits, start QEMU, return self. Does not wait for the boot."""
         if self.check_fits:
             self._check_fits()
-        _catch_signals()
+        catch_signals()
         os.makedirs(self.logdir, exist_ok=True)
         pairs = {k: socket.socketpair() for k in ("console", "agent", "qmp")}
         self._sockets = {k: pair[0] for k, pair in pairs.items()}
@@ -589,7 +589,7 @@ def kill_all():
         vm.kill()
 
 
-def _catch_signals():
+def catch_signals():
     """SIGTERM ends the program as an exception does, through every `with`."""
     global _caught
     if _caught or threading.current_thread() is not threading.main_thread():
