@@ -22,6 +22,7 @@ struct talk_case {
 
 extern const struct talk_case talk_cases[];	/* each ends with a name of NULL */
 extern const struct talk_case talk_many[];
+extern const struct talk_case talk_said[];
 extern const char *talk_host;
 extern const char *talk_port;
 
@@ -49,5 +50,9 @@ int talk_listen(void);
 int talk_socket(struct addrinfo **a, int flags);
 /* revents of poll() */
 short talk_ready(int fd, short events, int timeout_ms);
+/* What comes on standard error from here on; until talk_heard(), which shows it. */
+void talk_hear(void);
+/* How often `part` was in it. */
+int talk_heard(const char *part);
 
 #endif
