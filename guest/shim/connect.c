@@ -226,6 +226,8 @@ static int connect_place(int fd, const struct ur_place *place,
 /* What connect says of a socket that is ours already. */
 static int connect_again(struct ur_sock *s)
 {
+	if (ur_sock_is_ring(s) && ur_sock_is_inherited(s))
+		return -EOPNOTSUPP;
 	switch (s->kind) {
 	case UR_KIND_CALLING:
 		return -EALREADY;
@@ -416,8 +418,8 @@ static int accept_stream(struct ur_sock *listener, struct ur_stream **stream)
 						 (int)listener->receive_timeout_ms;
 	int n;
 
-	if (listener->forks != ur_forks())
-		return ur_sock_check(listener);
+	if (ur_sock_is_inherited(listener))
+		return -EOPNOTSUPP;
 	do {
 		n = ur_file_link_accept(listener->link->link, listener->service,
 					timeout_ms, stream);

@@ -102,8 +102,10 @@ UR_EXPORT int fcntl(int fd, int command, ...)
 
 static int ioctl_ring(int fd, struct ur_sock *s, unsigned long request, void *arg)
 {
-	bool stream = s->kind == UR_KIND_STREAM && s->forks == ur_forks();
+	bool stream = s->kind == UR_KIND_STREAM;
 
+	if ((request == FIONREAD || request == TIOCOUTQ) && ur_sock_is_inherited(s))
+		return -EOPNOTSUPP;
 	switch (request) {
 	case FIONREAD:
 		*(int *)arg = stream ? (int)ur_sock_unread(s) : 0;
@@ -206,7 +208,7 @@ static int pending_error(struct ur_sock *s)
 	u32 bytes;
 	short events;
 
-	if (s->kind != UR_KIND_STREAM || s->forks != ur_forks() || s->over)
+	if (s->kind != UR_KIND_STREAM || s->over)
 		return atomic_exchange(&s->error, 0);
 	ur_wait_lock(s->link->link);
 	ur_wait_look(s->link->link);
@@ -233,7 +235,8 @@ static int get_option(int fd, struct ur_sock *s, int level, int name, void *valu
 	bool ring = ur_sock_is_ring(s);
 
 	if (level == SOL_SOCKET && name == SO_ERROR && ring)
-		return give_int(pending_error(s), value, bytes);
+		return ur_sock_is_inherited(s) ?
+			       -EOPNOTSUPP : give_int(pending_error(s), value, bytes);
 	if (level == SOL_SOCKET && name == SO_ACCEPTCONN)
 		return give_int(s->kind == UR_KIND_LISTENER ||
 				s->kind == UR_KIND_NODE_LISTENER, value, bytes);

@@ -89,11 +89,6 @@ static bool look_at(struct ur_item *i)
 	return i->got;
 }
 
-static bool is_forked(const struct ur_item *i)
-{
-	return i->sock->forks != ur_forks();
-}
-
 static bool look_alone(struct ur_item *i)
 {
 	struct ur_file_link *l = i->sock->link->link;
@@ -112,7 +107,7 @@ static int look(struct ur_mixed *m)
 	int found = 0;
 
 	for (i = 0; i < m->items_count; i++) {
-		if (is_forked(&m->items[i]))
+		if (ur_sock_is_inherited(m->items[i].sock))
 			m->items[i].got = POLLNVAL;
 		else
 			look_alone(&m->items[i]);

@@ -111,6 +111,7 @@ struct ur_sock {
 	unsigned int references;	/* under the table's lock */
 	unsigned int descriptors;
 	unsigned int forks;		/* ur_forks() when it was made */
+	atomic_uint told_forks;		/* and when it was said that it is not that */
 
 	int family;
 	union ur_address local;
@@ -146,6 +147,9 @@ static inline bool ur_sock_is_ring(struct ur_sock *s)
 
 	return kind >= UR_KIND_LISTENER && kind <= UR_KIND_STREAM;
 }
+
+/* Was it made by a parent of this process? Then that is said, once. */
+bool ur_sock_is_inherited(struct ur_sock *s);
 
 /* 0, or the error of a call on a stream that is none (any more); says so. */
 int ur_sock_check(struct ur_sock *s) ur_must_check;

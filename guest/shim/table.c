@@ -79,13 +79,20 @@ void ur_sock_put(struct ur_sock *s)
 		free_sock(s);
 }
 
-int ur_sock_check(struct ur_sock *s)
+bool ur_sock_is_inherited(struct ur_sock *s)
 {
-	if (s->forks != forks) {
+	if (s->forks == forks)
+		return false;
+	if (atomic_exchange(&s->told_forks, forks) != forks)
 		ur_say("a ring in user space is not handed through fork: process %d did not connect it",
 		       (int)getpid());
+	return true;
+}
+
+int ur_sock_check(struct ur_sock *s)
+{
+	if (ur_sock_is_inherited(s))
 		return -EOPNOTSUPP;
-	}
 	if (s->kind == UR_KIND_STREAM)
 		return 0;
 	return s->kind == UR_KIND_CALLING ? -EAGAIN : -ENOTCONN;

@@ -8,7 +8,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/wait.h>
 
@@ -30,6 +32,78 @@ static void not_through_fork(const struct side *s)
 	SAME(send(fd, "y", 1, 0), 1); /* the parent's is as it was */
 	SAME(recv(fd, &c, 1, 0), 1);
 	SAME(c, 'y');
+	talk_meet(s);
+}
+
+typedef void in_child_fn(int fd);
+
+/* What a child is told of a ring of its parent: once, whichever call is first. */
+static void tell_child(int fd, in_child_fn *call)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		talk_hear();
+		call(fd);
+		call(fd);
+		SAME(talk_heard("not handed through fork"), 1);
+		_exit(0);
+	}
+	SAME(waitpid(child, &status, 0), child);
+	SAME(status, 0);
+}
+
+static void child_polls(int fd)
+{
+	SAME(talk_ready(fd, POLLIN, 0), POLLNVAL);
+}
+
+static void child_selects(int fd)
+{
+	fd_set in;
+
+	FD_ZERO(&in);
+	FD_SET(fd, &in);
+	FAILS(select(fd + 1, &in, NULL, NULL, NULL), EBADF);
+}
+
+static void child_waits(int fd)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	int set = epoll_create1(0);
+
+	SAME(epoll_ctl(set, EPOLL_CTL_ADD, fd, &e), 0);
+	SAME(epoll_wait(set, &e, 1, -1), 1);
+	SAME(e.events, POLLNVAL);
+}
+
+static void child_counts(int fd)
+{
+	int n;
+
+	FAILS(ioctl(fd, FIONREAD, &n), EOPNOTSUPP);
+	FAILS(ioctl(fd, TIOCOUTQ, &n), EOPNOTSUPP);
+}
+
+static void child_asks(int fd)
+{
+	int error;
+	socklen_t bytes = sizeof(error);
+
+	FAILS(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes), EOPNOTSUPP);
+	FAILS(shutdown(fd, SHUT_RD), EOPNOTSUPP);
+}
+
+static void told_once(const struct side *s)
+{
+	int fd = talk_open(s);
+
+	tell_child(fd, child_polls);
+	tell_child(fd, child_selects);
+	tell_child(fd, child_waits);
+	tell_child(fd, child_counts);
+	tell_child(fd, child_asks);
 	talk_meet(s);
 }
 
@@ -61,6 +135,7 @@ static void not_for_rings(const struct side *s)
 
 const struct talk_case talk_said[] = {
 	{ "not through fork, and says so", not_through_fork, true },
+	{ "a child is told once, by whatever it calls first", told_once, true },
 	{ "not through exec, and says so", not_through_exec, true },
 	{ "sendfile, splice, fdopen are refused", not_for_rings, true },
 	{ NULL, NULL, false },
