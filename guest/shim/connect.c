@@ -114,6 +114,11 @@ static int keep_number(int fd, struct ur_sock *s)
 	return ur_table_set(fd, s);
 }
 
+static bool is_async(int fd)
+{
+	return ur_libc()->fcntl(fd, F_GETFL) & O_ASYNC;
+}
+
 /* ---- connect ------------------------------------------------------------- */
 
 static int connect_node(int fd, const struct ur_place *place, struct ur_sock *s)
@@ -212,6 +217,8 @@ static int connect_place(int fd, const struct ur_place *place,
 
 	if (family < 0)
 		return -EPROTONOSUPPORT;
+	if (is_async(fd))
+		return ur_refuse_async(fd);
 	s = ur_sock_new(node ? UR_KIND_NODE : UR_KIND_CALLING, family);
 	if (!s)
 		return -ENOMEM;
@@ -363,9 +370,12 @@ static int listen_ring(int fd, const struct ur_place *place, struct ur_sock *s,
 static int listen_ours(int fd, const struct ur_sock *bound, int backlog)
 {
 	const struct ur_place *place = ur_place_to_listen();
-	struct ur_sock *s = ur_sock_new(UR_KIND_NODE_LISTENER, bound->family);
+	struct ur_sock *s;
 	int n;
 
+	if (is_async(fd))
+		return ur_refuse_async(fd);
+	s = ur_sock_new(UR_KIND_NODE_LISTENER, bound->family);
 	if (!s)
 		return -ENOMEM;
 	s->local = bound->local;

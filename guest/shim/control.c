@@ -82,6 +82,8 @@ static int control(int fd, int command, long arg)
 
 	if (!s)
 		return ur_libc()->fcntl(fd, command, arg);
+	if (command == F_SETFL && arg & O_ASYNC)
+		return (int)ur_sock_done(s, ur_refuse_async(fd));
 	return (int)ur_sock_done(s, ur_sock_is_ring(s) ?
 					    control_ring(fd, s, command, arg) :
 					    control_node(fd, s, command, arg));
@@ -113,6 +115,10 @@ static int ioctl_ring(int fd, struct ur_sock *s, unsigned long request, void *ar
 	case TIOCOUTQ:
 		*(int *)arg = stream ? (int)ur_sock_unsent(s) : 0;
 		return 0;
+	case FIOASYNC:
+		if (*(int *)arg)
+			return ur_refuse_async(fd);
+		break;
 	case FIONBIO:
 		s->nonblocking = *(int *)arg != 0;
 		break;
@@ -122,7 +128,8 @@ static int ioctl_ring(int fd, struct ur_sock *s, unsigned long request, void *ar
 
 UR_EXPORT int ioctl(int fd, unsigned long request, ...)
 {
-	struct ur_sock *s = ur_table_ring(fd);
+	struct ur_sock *s = request == FIOASYNC ? ur_table_get(fd) :
+						  ur_table_ring(fd);
 	va_list args;
 	void *arg;
 

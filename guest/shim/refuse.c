@@ -43,6 +43,13 @@ UR_EXPORT ssize_t splice(int from, off64_t *from_offset, int to,
 	return ur_libc()->splice(from, from_offset, to, to_offset, bytes, flags);
 }
 
+/* SIGIO: neither a ring nor the kernel's socket of a node sends it. */
+int ur_refuse_async(int fd)
+{
+	ur_say("O_ASYNC on descriptor %d: a link sends no SIGIO, expected poll", fd);
+	return -EOPNOTSUPP;
+}
+
 /* stdio would read and write past this library. */
 UR_EXPORT FILE *fdopen(int fd, const char *mode)
 {

@@ -229,6 +229,9 @@ short ur_sock_events(struct ur_sock *s, u32 *bytes);
 /* One line on standard error. */
 __attribute__((format(printf, 1, 2))) void ur_say(const char *format, ...);
 
+/* refuse.c: -EOPNOTSUPP, and says so. */
+int ur_refuse_async(int fd);
+
 /* epoll.c: the socket's last descriptor was closed; the set was. */
 void ur_epoll_forget(struct ur_sock *s);
 void ur_epoll_free(struct ur_epoll *e);

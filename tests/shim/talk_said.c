@@ -133,10 +133,28 @@ static void not_for_rings(const struct side *s)
 	talk_meet(s);
 }
 
+static void no_signals(const struct side *s)
+{
+	int fd = talk_open(s), on = 1, off = 0, other;
+	struct addrinfo *a;
+
+	talk_hear();
+	FAILS(fcntl(fd, F_SETFL, O_ASYNC), EOPNOTSUPP);
+	FAILS(ioctl(fd, FIOASYNC, &on), EOPNOTSUPP);
+	SAME(ioctl(fd, FIOASYNC, &off), 0);
+	other = talk_socket(&a, 0);
+	SAME(fcntl(other, F_SETFL, O_ASYNC), 0); /* TCP's, so far */
+	FAILS(connect(other, a->ai_addr, a->ai_addrlen), EOPNOTSUPP);
+	SAME(talk_heard("a link sends no SIGIO"), 3);
+	freeaddrinfo(a);
+	talk_meet(s);
+}
+
 const struct talk_case talk_said[] = {
 	{ "not through fork, and says so", not_through_fork, true },
 	{ "a child is told once, by whatever it calls first", told_once, true },
 	{ "not through exec, and says so", not_through_exec, true },
 	{ "sendfile, splice, fdopen are refused", not_for_rings, true },
+	{ "O_ASYNC is refused", no_signals, true },
 	{ NULL, NULL, false },
 };
