@@ -283,6 +283,10 @@ UR_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	struct ur_sock *s = ur_table_ring(fd);
 
+	if (!s && ur_refuse_handing(message) < 0) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	if (!s)
 		return ur_libc()->sendmsg(fd, message, flags);
 	if (message->msg_controllen) {

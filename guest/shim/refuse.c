@@ -4,6 +4,7 @@
 #include "sock.h"
 
 #include <errno.h>
+#include <limits.h>
 
 UR_EXPORT ssize_t sendfile64(int to, int from, off64_t *offset, size_t bytes);
 
@@ -50,6 +51,51 @@ int ur_refuse_async(int fd)
 	return -EOPNOTSUPP;
 }
 
+/* A ring, a set with rings in it, or a socket that is still to listen. */
+static bool is_private(int fd)
+{
+	struct ur_sock *s = ur_table_get(fd);
+	int kind;
+
+	if (!s)
+		return false;
+	kind = s->kind;
+	ur_sock_put(s);
+	return kind != UR_KIND_NODE && kind != UR_KIND_NODE_LISTENER;
+}
+
+/* `end` is the end of all control data: the length in it is the program's. */
+static bool hands_private(const struct cmsghdr *c, const u8 *end)
+{
+	const u8 *at = CMSG_DATA(c), *last = (const u8 *)c + c->cmsg_len;
+	int fd;
+
+	if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return false;
+	for (; at + sizeof(fd) <= last && at + sizeof(fd) <= end; at += sizeof(fd)) {
+		memcpy(&fd, at, sizeof(fd));
+		if (!is_private(fd))
+			continue;
+		ur_say("descriptor %d stands for a ring in user space and is not handed to another process by SCM_RIGHTS",
+		       fd);
+		return true;
+	}
+	return false;
+}
+
+int ur_refuse_handing(const struct msghdr *message)
+{
+	struct msghdr *m = (struct msghdr *)message; /* for the macros */
+	const struct cmsghdr *c;
+
+	if (!m || !m->msg_control || !m->msg_controllen)
+		return 0;
+	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, (struct cmsghdr *)c))
+		if (hands_private(c, (u8 *)m->msg_control + m->msg_controllen))
+			return -EOPNOTSUPP;
+	return 0;
+}
+
 /* stdio would read and write past this library. */
 UR_EXPORT FILE *fdopen(int fd, const char *mode)
 {
@@ -61,8 +107,16 @@ UR_EXPORT FILE *fdopen(int fd, const char *mode)
 UR_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count,
 		       int flags)
 {
+	unsigned int i;
+
 	if (refuses("sendmmsg", fd, fd, EOPNOTSUPP))
 		return -1;
+	for (i = 0; messages && i < count && i < IOV_MAX; i++) {
+		if (ur_refuse_handing(&messages[i].msg_hdr) == 0)
+			continue;
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	return ur_libc()->sendmmsg(fd, messages, count, flags);
 }
 

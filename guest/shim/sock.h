@@ -231,6 +231,8 @@ __attribute__((format(printf, 1, 2))) void ur_say(const char *format, ...);
 
 /* refuse.c: -EOPNOTSUPP, and says so. */
 int ur_refuse_async(int fd);
+/* 0, unless the message hands on (SCM_RIGHTS) what this process alone has. */
+int ur_refuse_handing(const struct msghdr *message) ur_must_check;
 
 /* epoll.c: the socket's last descriptor was closed; the set was. */
 void ur_epoll_forget(struct ur_sock *s);

@@ -133,6 +133,50 @@ static void not_for_rings(const struct side *s)
 	talk_meet(s);
 }
 
+/* 1, or -1: `count` descriptors handed over `by`, in one message of one byte. */
+static int hand(int by, const int *fds, size_t count, bool many)
+{
+	union {
+		struct cmsghdr first;
+		char room[CMSG_SPACE(4 * sizeof(int))];
+	} control;
+	char c = 'x';
+	struct iovec piece = { &c, 1 };
+	struct mmsghdr m = { .msg_hdr = {
+		.msg_iov = &piece,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_SPACE(count * sizeof(int)),
+	} };
+
+	memset(&control, 0, sizeof(control));
+	control.first.cmsg_level = SOL_SOCKET;
+	control.first.cmsg_type = SCM_RIGHTS;
+	control.first.cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(&control.first), fds, count * sizeof(int));
+	return many ? sendmmsg(by, &m, 1, 0) : (int)sendmsg(by, &m.msg_hdr, 0);
+}
+
+static void not_handed(const struct side *s)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	int fd = talk_open(s), pair[2], with[2] = { s->control, fd };
+	int set = epoll_create1(0);
+
+	SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	SAME(hand(pair[0], with, 1, false), 1); /* not ours */
+	SAME(hand(pair[0], with, 1, true), 1);
+	SAME(hand(pair[0], &set, 1, false), 1); /* nothing in it yet */
+	SAME(epoll_ctl(set, EPOLL_CTL_ADD, fd, &e), 0);
+	talk_hear();
+	FAILS(hand(pair[0], with, 2, false), EOPNOTSUPP);
+	FAILS(hand(pair[0], with, 2, true), EOPNOTSUPP);
+	FAILS(hand(pair[0], &set, 1, false), EOPNOTSUPP);
+	SAME(talk_heard("is not handed to another process"), 3);
+	FAILS(hand(fd, with, 1, false), EOPNOTSUPP); /* no control data on a ring */
+	talk_meet(s);
+}
+
 static void no_signals(const struct side *s)
 {
 	int fd = talk_open(s), on = 1, off = 0, other;
@@ -155,6 +199,7 @@ const struct talk_case talk_said[] = {
 	{ "a child is told once, by whatever it calls first", told_once, true },
 	{ "not through exec, and says so", not_through_exec, true },
 	{ "sendfile, splice, fdopen are refused", not_for_rings, true },
+	{ "not through SCM_RIGHTS, and says so", not_handed, true },
 	{ "O_ASYNC is refused", no_signals, true },
 	{ NULL, NULL, false },
 };
