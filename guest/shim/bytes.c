@@ -10,6 +10,12 @@
 		     MSG_MORE | MSG_CMSG_CLOEXEC | MSG_OOB | MSG_ERRQUEUE)
 
 extern void __chk_fail(void) __attribute__((noreturn));
+UR_EXPORT ssize_t preadv64v2(int fd, const struct iovec *pieces, int count,
+			     off64_t offset, int rwf)
+	__attribute__((alias("preadv2")));
+UR_EXPORT ssize_t pwritev64v2(int fd, const struct iovec *pieces, int count,
+			      off64_t offset, int rwf)
+	__attribute__((alias("pwritev2")));
 UR_EXPORT ssize_t __read_chk(int fd, void *data, size_t bytes, size_t size);
 UR_EXPORT ssize_t __recv_chk(int fd, void *data, size_t bytes, size_t size,
 			     int flags);
@@ -306,6 +312,43 @@ UR_EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count)
 		return ur_libc()->writev(fd, pieces, count);
 	return ur_sock_done(s, count < 0 || count > IOV_MAX ? -EINVAL :
 				       transmit(s, pieces, (size_t)count, 0));
+}
+
+/* A stream has no places: offset -1 is "where it is". */
+static int flags_of(int rwf, off_t offset)
+{
+	if (offset != -1)
+		return -ESPIPE;
+	if (rwf & ~RWF_NOWAIT) {
+		ur_say("flags 0x%x of preadv2 or pwritev2, expected none but 0x%x",
+		       rwf, RWF_NOWAIT);
+		return -EOPNOTSUPP;
+	}
+	return rwf ? MSG_DONTWAIT : 0;
+}
+
+UR_EXPORT ssize_t preadv2(int fd, const struct iovec *pieces, int count,
+			  off_t offset, int rwf)
+{
+	struct ur_sock *s = ur_table_ring(fd);
+	ssize_t n;
+
+	if (!s)
+		return ur_libc()->preadv2(fd, pieces, count, offset, rwf);
+	n = count < 0 || count > IOV_MAX ? -EINVAL : flags_of(rwf, offset);
+	return ur_sock_done(s, n < 0 ? n : receive(s, pieces, (size_t)count, (int)n));
+}
+
+UR_EXPORT ssize_t pwritev2(int fd, const struct iovec *pieces, int count,
+			   off_t offset, int rwf)
+{
+	struct ur_sock *s = ur_table_ring(fd);
+	ssize_t n;
+
+	if (!s)
+		return ur_libc()->pwritev2(fd, pieces, count, offset, rwf);
+	n = count < 0 || count > IOV_MAX ? -EINVAL : flags_of(rwf, offset);
+	return ur_sock_done(s, n < 0 ? n : transmit(s, pieces, (size_t)count, (int)n));
 }
 
 /* What programs built with _FORTIFY_SOURCE call instead. */

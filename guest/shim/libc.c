@@ -20,11 +20,12 @@ static const struct {
 	NAMED(fcntl), NAMED(fdopen), NAMED(fexecve), NAMED(getaddrinfo),
 	NAMED(getnameinfo), NAMED(getpeername), NAMED(getsockname),
 	NAMED(getsockopt), NAMED(ioctl), NAMED(listen), NAMED(poll),
-	NAMED(ppoll), NAMED(pselect), NAMED(read), NAMED(readv), NAMED(recv),
+	NAMED(ppoll), NAMED(preadv2), NAMED(pselect), NAMED(pwritev2),
+	NAMED(read), NAMED(readv), NAMED(recv),
 	NAMED(recvfrom), NAMED(recvmmsg), NAMED(recvmsg), NAMED(select),
 	NAMED(send), NAMED(sendfile), NAMED(sendmmsg), NAMED(sendmsg),
 	NAMED(sendto), NAMED(setsockopt), NAMED(shutdown), NAMED(splice),
-	NAMED(write), NAMED(writev),
+	NAMED(vdprintf), NAMED(__vdprintf_chk), NAMED(write), NAMED(writev),
 };
 
 static struct ur_libc libc;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -49,6 +50,8 @@ struct ur_libc {
 	__typeof__(&poll) poll;
 	__typeof__(&ppoll) ppoll;
 	__typeof__(&pselect) pselect;
+	__typeof__(&preadv2) preadv2;
+	__typeof__(&pwritev2) pwritev2;
 	__typeof__(&read) read;
 	__typeof__(&readv) readv;
 	__typeof__(&recv) recv;
@@ -64,6 +67,8 @@ struct ur_libc {
 	__typeof__(&setsockopt) setsockopt;
 	__typeof__(&shutdown) shutdown;
 	__typeof__(&splice) splice;
+	__typeof__(&vdprintf) vdprintf;
+	int (*__vdprintf_chk)(int fd, int flag, const char *format, va_list args);
 	__typeof__(&write) write;
 	__typeof__(&writev) writev;
 };

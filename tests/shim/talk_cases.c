@@ -111,6 +111,35 @@ static void vectors(const struct side *s)
 	TRUE(!strncmp(b, "xyz", 3));
 }
 
+/* What libc writes, or reads, past write and read. */
+static void by_way_of_libc(const struct side *s)
+{
+	char data[64] = "", more[8] = "";
+	struct iovec in[2] = { { data, 4 }, { more, 8 } };
+	char text[] = "abcdef";
+	struct iovec out[2] = { { text, 4 }, { text + 4, 2 } };
+	int fd = talk_open(s);
+
+	if (!s->server) {
+		SAME(dprintf(fd, "%s %d\n", "line", 1), 7);
+		talk_meet(s);
+		talk_meet(s);
+		SAME(pwritev2(fd, out, 2, -1, 0), 6);
+		FAILS(pwritev2(fd, out, 2, 0, 0), ESPIPE);
+		talk_meet(s);
+		return;
+	}
+	SAME(recv(fd, data, 7, MSG_WAITALL), 7);
+	TRUE(!strcmp(data, "line 1\n"));
+	FAILS(preadv2(fd, in, 2, -1, RWF_NOWAIT), EAGAIN);
+	FAILS(preadv2(fd, in, 2, 7, 0), ESPIPE);
+	talk_meet(s);
+	talk_meet(s);
+	SAME(preadv2(fd, in, 2, -1, 0), 6);
+	TRUE(!memcmp(data, "abcd", 4) && !strcmp(more, "ef"));
+	talk_meet(s);
+}
+
 static void peek(const struct side *s)
 {
 	char data[16] = "";
@@ -471,6 +500,7 @@ static void copies(const struct side *s)
 const struct talk_case talk_cases[] = {
 	{ "4 MiB each way in pieces of all sizes", many, false },
 	{ "readv, writev, sendmsg, recvmsg, sendto, recvfrom", vectors, false },
+	{ "dprintf, preadv2, pwritev2", by_way_of_libc, false },
 	{ "MSG_PEEK and FIONREAD show and leave", peek, false },
 	{ "MSG_WAITALL waits for all, or the end", wait_all, false },
 	{ "full and empty: EAGAIN, POLLOUT, POLLIN", nonblocking, false },
