@@ -117,6 +117,12 @@ void ur_epoll_free(struct ur_epoll *e)
 	free(e);
 }
 
+/* The lists are whole at any time; whoever held the lock is not in the child. */
+void ur_epoll_forked(void)
+{
+	pthread_mutex_init(&lock, NULL);
+}
+
 /* ---- epoll_ctl ----------------------------------------------------------- */
 
 /* The set of a descriptor, made at its first ring; with a reference. */

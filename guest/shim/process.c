@@ -16,6 +16,7 @@ static void forked(void)
 {
 	ur_links_forked();
 	ur_table_forked();
+	ur_epoll_forked();
 }
 
 __attribute__((constructor)) static void at_fork(void)

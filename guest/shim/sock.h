@@ -180,6 +180,7 @@ void ur_table_each(void (*see)(int fd, struct ur_sock *s, void *context),
 unsigned int ur_forks(void);
 void ur_table_forked(void);
 void ur_links_forked(void);
+void ur_epoll_forked(void);
 
 /* ---- ready.c: waiting for rings and others ------------------------------- */
 

@@ -9,10 +9,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/wait.h>
 #include <time.h>
 
 /* ---- many descriptors ---------------------------------------------------- */
@@ -214,6 +216,56 @@ static void threads(const struct side *s)
 	SAME(recv(fd, data, 1, 0), 0);
 }
 
+struct busy {
+	int fd;
+	atomic_bool over;
+};
+
+/* In a set for good, in another now and then; waits for nothing. */
+static void *use_sets(void *context)
+{
+	struct busy *b = context;
+	struct epoll_event e = { .events = EPOLLPRI };
+	int set = epoll_create1(0), other = epoll_create1(0);
+
+	SAME(epoll_ctl(set, EPOLL_CTL_ADD, b->fd, &e), 0);
+	while (!b->over) {
+		SAME(epoll_ctl(other, EPOLL_CTL_ADD, b->fd, &e), 0);
+		SAME(epoll_wait(set, &e, 1, 0), 0);
+		SAME(epoll_ctl(other, EPOLL_CTL_DEL, b->fd, NULL), 0);
+	}
+	return NULL;
+}
+
+static void fork_in_epoll(const struct side *s)
+{
+	struct busy b = { .fd = talk_open(s) };
+	pthread_t thread[2];
+	int i, status;
+
+	if (!s->server) {
+		talk_meet(s);
+		return;
+	}
+	for (i = 0; i < 2; i++)
+		SAME(pthread_create(&thread[i], NULL, use_sets, &b), 0);
+	for (i = 0; i < 150; i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			alarm(3);
+			SAME(close(b.fd), 0);
+			_exit(0);
+		}
+		SAME(waitpid(child, &status, 0), child);
+		SAME(status, 0);
+	}
+	b.over = true;
+	for (i = 0; i < 2; i++)
+		SAME(pthread_join(thread[i], NULL), 0);
+	talk_meet(s);
+}
+
 static void *read_one(void *context)
 {
 	char c;
@@ -395,6 +447,7 @@ const struct talk_case talk_many[] = {
 	{ "epoll: level, one shot, with a pipe", epoll_level, false },
 	{ "epoll: edges", epoll_edge, false },
 	{ "threads that echo, poll and open", threads, false },
+	{ "a child of one who is in epoll closes", fork_in_epoll, false },
 	{ "shutdown wakes a reader", shut_wakes, false },
 	{ "a signal ends a wait with EINTR", interrupted, false },
 	{ "the library's own descriptors stay open", closes_all, true },
