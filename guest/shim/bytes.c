@@ -80,8 +80,8 @@ static int receive_timeout(struct ur_sock *s, int flags)
 	return s->receive_timeout_ms;
 }
 
-static ssize_t receive_piece(struct ur_sock *s, void *data, size_t bytes,
-			     int flags, int timeout_ms)
+static ssize_t receive_ring(struct ur_sock *s, void *data, size_t bytes,
+			    int flags, int timeout_ms)
 {
 	ssize_t n;
 
@@ -95,6 +95,20 @@ static ssize_t receive_piece(struct ur_sock *s, void *data, size_t bytes,
 			n = ur_stream_recv(s->stream, data, bytes, timeout_ms);
 	} while (goes_on(n, timeout_ms));
 	return n;
+}
+
+static ssize_t receive_piece(struct ur_sock *s, u8 *data, size_t bytes,
+			     int flags, int timeout_ms)
+{
+	ssize_t taken = flags & MSG_PEEK ? 0 : ur_sock_take_peeked(s, data, bytes);
+	ssize_t n;
+
+	if (taken < 0 || (size_t)taken == bytes)
+		return taken;
+	if (taken && !(flags & MSG_WAITALL))
+		timeout_ms = 0;
+	n = receive_ring(s, data + taken, bytes - (size_t)taken, flags, timeout_ms);
+	return taken ? taken + (n > 0 ? n : 0) : n;
 }
 
 static ssize_t receive_pieces(struct ur_sock *s, const struct iovec *pieces,

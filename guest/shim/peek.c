@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Looking at a ring without moving its index: MSG_PEEK, FIONREAD, TIOCOUTQ. */
+/*
+ * Looking at a ring without moving its index: MSG_PEEK, FIONREAD, TIOCOUTQ.
+ *
+ * What a peek has shown is kept, and is what the next receive gives: a program
+ * that judges what it peeks must not read other bytes after. The ring's index
+ * stays, so whatever waits for the ring sees those bytes as it did before:
+ *
+ *      ring      ....|c o n s u m e d|shown, again writable|more|....
+ *      kept                          |shown, as it was     |
+ */
 #define _GNU_SOURCE
 #include "bytes.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 struct peek_wait {
 	struct ur_wait wait;
@@ -33,20 +43,122 @@ static int wait_for(struct ur_stream *s, u32 low, int timeout_ms)
 	return ur_wait_until(s->link, &w.wait);
 }
 
-static ssize_t copy_spans(struct ur_stream *s, u8 *data, u32 want)
+/* ---- what is kept; all with the channel's `copying` held ----------------- */
+
+/* LOCKED: some may have been taken by one who saw nothing kept. */
+static void catch_up(struct ur_peeked *p, const struct ur_stream *s)
 {
+	u32 index = s->link->core.channels[s->ticket.channel].rx.consumed;
+	u32 gone = index - p->at < p->bytes ? index - p->at : p->bytes;
+
+	p->first += gone;
+	p->bytes -= gone;
+	p->at = index;
+}
+
+/* From the ring what is not kept yet, so that `bytes` are. */
+static int keep(struct ur_peeked *p, const struct ur_peer_span *spans, u32 bytes)
+{
+	u32 skip = p->bytes;
+	u8 *data, *at;
+	int i;
+
+	if (bytes <= p->bytes)
+		return 0;
+	data = malloc(bytes);
+	if (!data)
+		return -ENOMEM;
+	if (p->bytes)
+		memcpy(data, p->data + p->first, p->bytes);
+	at = data + p->bytes;
+	for (i = 0; i < 2; i++) {
+		u32 over = skip < spans[i].bytes ? skip : spans[i].bytes;
+
+		ur_copy(at, spans[i].at + over, spans[i].bytes - over);
+		at += spans[i].bytes - over;
+		skip -= over;
+	}
+	free(p->data);
+	*p = (struct ur_peeked){ data, 0, bytes, p->at };
+	return 0;
+}
+
+static void drop_if_empty(struct ur_sock *sock)
+{
+	struct ur_peeked *p = &sock->peeked;
+
+	sock->has_peeked = p->bytes != 0;
+	if (p->bytes)
+		return;
+	free(p->data);
+	p->data = NULL;
+}
+
+/* LOCKED */
+static ssize_t show(struct ur_sock *sock, u8 *data, u32 want)
+{
+	struct ur_stream *s = sock->stream;
 	struct ur_peer_span spans[2];
-	int n = ur_stream_try(s, UR_RECEIVING, want);
+	int error, n = ur_stream_try(s, UR_RECEIVING, want);
 
 	if (n > 0)
 		n = ur_channel_data(&s->link->core, s->ticket, want, spans);
 	if (n <= 0)
 		return n;
+	catch_up(&sock->peeked, s);
 	ur_wait_unlock(s->link);
-	ur_copy(data, spans[0].at, spans[0].bytes);
-	ur_copy(data + spans[0].bytes, spans[1].at, spans[1].bytes);
+	error = keep(&sock->peeked, spans, (u32)n);
+	if (error == 0)
+		memcpy(data, sock->peeked.data + sock->peeked.first, (size_t)n);
 	ur_wait_lock(s->link);
+	if (error == 0) /* nothing is given back, but the copy is judged */
+		error = ur_channel_release(&s->link->core, s->ticket, 0);
+	return error < 0 ? error : n;
+}
+
+/* LOCKED */
+static ssize_t take(struct ur_sock *sock, u8 *data, u32 want)
+{
+	struct ur_stream *s = sock->stream;
+	struct ur_peeked *p = &sock->peeked;
+	int error, n = ur_stream_try(s, UR_RECEIVING, want);
+
+	catch_up(p, s);
+	if (n <= 0 || !p->bytes)
+		return 0; /* over, or nothing kept: the ring will tell */
+	if ((u32)n > p->bytes)
+		n = (int)p->bytes;
+	ur_wait_unlock(s->link);
+	memcpy(data, p->data + p->first, (size_t)n);
+	ur_wait_lock(s->link);
+	error = ur_channel_release(&s->link->core, s->ticket, (u32)n);
+	catch_up(p, s);
+	return error < 0 ? error : n;
+}
+
+typedef ssize_t kept_fn(struct ur_sock *sock, u8 *data, u32 want);
+
+static ssize_t with_kept(struct ur_sock *sock, kept_fn *use, void *data, size_t bytes)
+{
+	struct ur_file_link *l = sock->stream->link;
+	u32 channel = sock->stream->ticket.channel;
+	u32 want = bytes < l->ring_bytes ? (u32)bytes : l->ring_bytes;
+	ssize_t n;
+
+	pthread_mutex_lock(&l->copying[UR_RECEIVING][channel]);
+	ur_wait_lock(l);
+	n = use(sock, data, want);
+	ur_wait_unlock(l);
+	drop_if_empty(sock);
+	pthread_mutex_unlock(&l->copying[UR_RECEIVING][channel]);
 	return n;
+}
+
+/* ---- MSG_PEEK ------------------------------------------------------------ */
+
+ssize_t ur_sock_take_peeked(struct ur_sock *sock, void *data, size_t bytes)
+{
+	return sock->has_peeked ? with_kept(sock, take, data, bytes) : 0;
 }
 
 ssize_t ur_sock_peek(struct ur_sock *sock, void *data, size_t bytes, bool all,
@@ -54,7 +166,6 @@ ssize_t ur_sock_peek(struct ur_sock *sock, void *data, size_t bytes, bool all,
 {
 	struct ur_stream *s = sock->stream;
 	struct ur_file_link *l = s->link;
-	pthread_mutex_t *copying = &l->copying[UR_RECEIVING][s->ticket.channel];
 	u32 want = bytes < l->ring_bytes ? (u32)bytes : l->ring_bytes;
 	u32 low = !all ? 1 : want < l->ring_bytes / 2 ? want : l->ring_bytes / 2;
 	ssize_t n;
@@ -64,13 +175,10 @@ ssize_t ur_sock_peek(struct ur_sock *sock, void *data, size_t bytes, bool all,
 	ur_wait_unlock(l);
 	if (n < 0 && n != UR_TRY_AGAIN && n != -ETIMEDOUT)
 		return n;
-	pthread_mutex_lock(copying);
-	ur_wait_lock(l);
-	n = copy_spans(s, data, want);
-	ur_wait_unlock(l);
-	pthread_mutex_unlock(copying);
-	return n;
+	return with_kept(sock, show, data, want);
 }
+
+/* ---- FIONREAD, TIOCOUTQ -------------------------------------------------- */
 
 /* As ur_stream_try(), for the whole ring. */
 static int try_all(struct ur_sock *s, enum ur_direction d)

@@ -106,6 +106,17 @@ enum ur_kind {
 	UR_KIND_KEPT,		/* a descriptor of this library */
 };
 
+/*
+ * What MSG_PEEK has shown of the ring and is still in it: a copy, since the peer
+ * may write there again. Under the channel's `copying` of the receiver.
+ */
+struct ur_peeked {
+	u8 *data;
+	u32 first;		/* the next to come, in `data` */
+	u32 bytes;
+	u32 at;			/* the ring's index of it */
+};
+
 struct ur_sock {
 	_Atomic int kind;		/* enum ur_kind */
 	unsigned int references;	/* under the table's lock */
@@ -131,6 +142,8 @@ struct ur_sock {
 	atomic_bool no_space;		/* a send found no room: epoll.c */
 	atomic_uint sets;		/* epoll sets it is in */
 	struct ur_epoll *epoll;
+	struct ur_peeked peeked;
+	atomic_bool has_peeked;		/* a hint: there may be some */
 };
 
 /* NULL: no memory. One reference, the caller's. */

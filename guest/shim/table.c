@@ -63,6 +63,7 @@ static void free_sock(struct ur_sock *s)
 		ur_file_link_unlisten(s->link->link, s->service);
 	if (s->epoll)
 		ur_epoll_free(s->epoll);
+	free(s->peeked.data);
 	free(s);
 }
 

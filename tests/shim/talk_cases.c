@@ -165,6 +165,43 @@ static void peek(const struct side *s)
 	talk_meet(s);
 }
 
+/* What was shown and what came after it are one stream. */
+static void peek_and_more(const struct side *s)
+{
+	char data[32] = "", more[32] = "";
+	struct iovec in[2] = { { data, 2 }, { more, 30 } };
+	int fd = talk_open(s), n = 0;
+
+	if (!s->server) {
+		SAME(send(fd, "abcde", 5, 0), 5);
+		talk_meet(s);
+		talk_meet(s);
+		SAME(send(fd, "fghij", 5, 0), 5);
+		talk_meet(s);
+		talk_meet(s);
+		SAME(send(fd, "klm", 3, 0), 3);
+		return;
+	}
+	talk_meet(s);
+	SAME(recv(fd, data, 3, MSG_PEEK), 3);
+	SAME(recv(fd, data, 1, 0), 1);
+	talk_meet(s);
+	talk_meet(s);
+	SAME(recv(fd, data, 8, MSG_PEEK), 8);
+	TRUE(!strcmp(data, "bcdefghi"));
+	SAME(ioctl(fd, FIONREAD, &n), 0);
+	SAME(n, 9);
+	SAME(readv(fd, in, 2), 9);
+	TRUE(!memcmp(data, "bc", 2) && !strcmp(more, "defghij"));
+	talk_meet(s);
+	memset(data, 0, sizeof(data));
+	SAME(recv(fd, data, 2, MSG_PEEK | MSG_WAITALL), 2);
+	SAME(recv(fd, data, 3, MSG_WAITALL), 3);
+	TRUE(!strcmp(data, "klm"));
+	SAME(recv(fd, data, 3, MSG_PEEK), 0);
+	SAME(recv(fd, data, 3, 0), 0);
+}
+
 static void wait_all(const struct side *s)
 {
 	char data[16] = "";
@@ -502,6 +539,7 @@ const struct talk_case talk_cases[] = {
 	{ "readv, writev, sendmsg, recvmsg, sendto, recvfrom", vectors, false },
 	{ "dprintf, preadv2, pwritev2", by_way_of_libc, false },
 	{ "MSG_PEEK and FIONREAD show and leave", peek, false },
+	{ "MSG_PEEK, then more than it showed", peek_and_more, false },
 	{ "MSG_WAITALL waits for all, or the end", wait_all, false },
 	{ "full and empty: EAGAIN, POLLOUT, POLLIN", nonblocking, false },
 	{ "SO_RCVTIMEO", receive_timeout, false },

@@ -345,6 +345,58 @@ static void closes_all(const struct side *s)
 	talk_meet(s);
 }
 
+#define SHOWN "shown to whoever peeked"
+#define FALSE "never to be read by him"
+
+/* The file of the link has `from`: write `to` over it, as a hostile peer may. */
+static void overwrite(const char *from, const char *to)
+{
+	static char data[65536];
+	int fd = open(getenv("USBROUTE_LISTEN"), O_RDWR), times = 0;
+	off_t at;
+	ssize_t n;
+
+	for (at = 0; (n = pread(fd, data, sizeof(data), at)) > 0; at += n) {
+		char *found = memmem(data, (size_t)n, from, strlen(from));
+
+		if (!found)
+			continue;
+		times++;
+		SAME(pwrite(fd, to, strlen(to), at + (found - data)), strlen(to));
+	}
+	SAME(times, 1);
+	SAME(close(fd), 0);
+}
+
+static void peek_is_kept(const struct side *s)
+{
+	char data[64] = "", rest[64] = "";
+	int fd = talk_open(s);
+
+	if (!s->server) {
+		SAME(send(fd, SHOWN, sizeof(SHOWN), 0), sizeof(SHOWN));
+		talk_meet(s);
+		talk_meet(s);
+		overwrite(SHOWN, FALSE);
+		SAME(send(fd, "+", 2, 0), 2);
+		talk_meet(s);
+		talk_meet(s);
+		return;
+	}
+	talk_meet(s);
+	SAME(recv(fd, data, 6, MSG_PEEK), 6);
+	SAME(recv(fd, data, sizeof(data), MSG_PEEK), sizeof(SHOWN));
+	TRUE(!strcmp(data, SHOWN));
+	talk_meet(s);
+	talk_meet(s);
+	SAME(recv(fd, rest, 6, MSG_PEEK), 6);
+	TRUE(!memcmp(rest, SHOWN, 6));
+	SAME(recv(fd, rest, 6, 0), 6);
+	SAME(recv(fd, rest + 6, sizeof(rest) - 6, 0), sizeof(SHOWN) - 6 + 2);
+	TRUE(!strcmp(rest, SHOWN) && !strcmp(rest + sizeof(SHOWN), "+"));
+	talk_meet(s);
+}
+
 /* The address of a name or of all names; one there is, and how many. */
 static int look_up(const char *name, int family, struct sockaddr_storage *first)
 {
@@ -451,6 +503,7 @@ const struct talk_case talk_many[] = {
 	{ "shutdown wakes a reader", shut_wakes, false },
 	{ "a signal ends a wait with EINTR", interrupted, false },
 	{ "the library's own descriptors stay open", closes_all, true },
+	{ "what was peeked is what comes, whatever the peer writes", peek_is_kept, true },
 	{ "names and addresses of places", names_of_places, true },
 	{ "IPv6 addresses; one listener for a service", version_6, true },
 	{ "TCP beside it stays TCP", not_ours, true },
