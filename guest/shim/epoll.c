@@ -275,10 +275,11 @@ static int wait_both(struct ur_epoll *e, struct ur_item *items,
 {
 	struct pollfd rest[2] = { { .fd = w->epfd, .events = POLLIN } };
 	struct ur_mixed m = { .items = items, .rest = rest, .rest_count = 1 };
+	bool waits = !w->timeout || w->timeout->tv_sec || w->timeout->tv_nsec;
 	int n, rings;
 
 	m.items_count = take(e, items);
-	n = ur_mixed_wait(&m, w->timeout, w->mask);
+	n = ur_mixed_wait(&m, w->timeout, waits ? w->mask : NULL);
 	rings = give(e, items, m.items_count, w->events, w->room);
 	if (n < 0)
 		return n;

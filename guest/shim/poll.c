@@ -43,6 +43,7 @@ static int take(struct ur_mixed *m, const struct pollfd *fds, nfds_t count)
 		struct ur_sock *s = ur_table_get(fds[i].fd);
 
 		m->rest[i] = fds[i];
+		m->rest[i].revents = 0;
 		if (s && s->kind == UR_KIND_EPOLL) {
 			ur_say("an epoll set with rings in it (descriptor %d) cannot be polled",
 			       fds[i].fd);

@@ -323,7 +323,10 @@ int ur_mixed_wait(struct ur_mixed *m, const struct timespec *timeout,
 
 	found = look(m);
 	for (;;) {
-		rest = doze(m, found ? 0 : deadline, mask);
+		/* What is ready is told, whatever signal would end a wait. */
+		rest = doze(m, found ? 0 : deadline, found ? NULL : mask);
+		if (rest == -EINTR && found)
+			rest = 0;
 		if (rest < 0)
 			return rest;
 		if (!found)
