@@ -62,12 +62,12 @@ static ssize_t settle(struct ur_sock *s, ssize_t n, ssize_t after)
 	return n ? -n : -ECONNRESET;
 }
 
-static int refuse_flags(int flags)
+static int refuse_flags(int flags, int known)
 {
-	if (!(flags & ~FLAGS_KNOWN))
+	if (!(flags & ~known))
 		return 0;
 	ur_say("flags 0x%x of a send or receive, expected none but 0x%x", flags,
-	       FLAGS_KNOWN);
+	       known);
 	return -EOPNOTSUPP;
 }
 
@@ -140,7 +140,7 @@ static ssize_t receive(struct ur_sock *s, const struct iovec *pieces,
 	ssize_t n = ur_sock_check(s);
 
 	if (n == 0)
-		n = refuse_flags(flags);
+		n = refuse_flags(flags, FLAGS_KNOWN);
 	if (n < 0)
 		return n;
 	if (flags & MSG_OOB) /* there is none, as in TCP without urgent data */
@@ -196,9 +196,7 @@ static ssize_t transmit(struct ur_sock *s, const struct iovec *pieces,
 	ssize_t n = ur_sock_check(s);
 
 	if (n == 0)
-		n = refuse_flags(flags);
-	if (n == 0 && flags & MSG_OOB)
-		n = -EOPNOTSUPP;
+		n = refuse_flags(flags, FLAGS_KNOWN & ~MSG_OOB);
 	if (n == 0 && count > IOV_MAX)
 		n = -EMSGSIZE;
 	if (n == -ENOTCONN || s->shut_send)

@@ -124,12 +124,23 @@ static void not_through_exec(const struct side *s)
 static void not_for_rings(const struct side *s)
 {
 	int fd = talk_open(s), tube[2];
+	char c = 'x';
+	struct iovec piece = { &c, 1 };
+	struct mmsghdr m = { .msg_hdr = { .msg_iov = &piece, .msg_iovlen = 1 } };
 
 	SAME(pipe(tube), 0);
+	talk_hear();
 	FAILS(sendfile(fd, tube[0], NULL, 1), EINVAL);
+	FAILS(sendfile64(fd, tube[0], NULL, 1), EINVAL);
 	FAILS(splice(tube[0], NULL, fd, NULL, 1, 0), EINVAL);
 	FAILS(fdopen(fd, "r") ? 0 : -1, EOPNOTSUPP);
+	FAILS(sendmmsg(fd, &m, 1, 0), EOPNOTSUPP);
+	FAILS(recvmmsg(fd, &m, 1, MSG_DONTWAIT, NULL), EOPNOTSUPP);
+	SAME(talk_heard("not for a ring in user space"), 6);
+	talk_hear();
 	FAILS(send(fd, "x", 1, MSG_FASTOPEN), EOPNOTSUPP);
+	FAILS(send(fd, "x", 1, MSG_OOB), EOPNOTSUPP);
+	SAME(talk_heard("of a send or receive, expected none but"), 2);
 	talk_meet(s);
 }
 
@@ -198,7 +209,7 @@ const struct talk_case talk_said[] = {
 	{ "not through fork, and says so", not_through_fork, true },
 	{ "a child is told once, by whatever it calls first", told_once, true },
 	{ "not through exec, and says so", not_through_exec, true },
-	{ "sendfile, splice, fdopen are refused", not_for_rings, true },
+	{ "sendfile, splice, fdopen, sendmmsg, recvmmsg, MSG_OOB are refused", not_for_rings, true },
 	{ "not through SCM_RIGHTS, and says so", not_handed, true },
 	{ "O_ASYNC is refused", no_signals, true },
 	{ NULL, NULL, false },
