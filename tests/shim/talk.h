@@ -21,6 +21,7 @@ struct talk_case {
 };
 
 extern const struct talk_case talk_cases[];	/* each ends with a name of NULL */
+extern const struct talk_case talk_control[];
 extern const struct talk_case talk_many[];
 extern const struct talk_case talk_waits[];
 extern const struct talk_case talk_said[];
