@@ -25,9 +25,16 @@ UR_EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t bytes, size_t size,
 
 /* ---- waiting and ending as TCP does -------------------------------------- */
 
+/* A fault of the thread itself: not while it waits. */
+static bool is_fault(int number)
+{
+	return number == SIGSEGV || number == SIGBUS || number == SIGILL ||
+	       number == SIGFPE || number == SIGTRAP || number == SIGABRT;
+}
+
 /*
  * A handler ran while we waited. Which one is not known, so: the call goes on if
- * each handler there is was installed with SA_RESTART.
+ * each handler that may have was installed with SA_RESTART.
  */
 bool ur_signals_restart(void)
 {
@@ -35,7 +42,7 @@ bool ur_signals_restart(void)
 	int i;
 
 	for (i = 1; i < NSIG; i++) {
-		if (sigaction(i, NULL, &action) < 0)
+		if (is_fault(i) || sigaction(i, NULL, &action) < 0)
 			continue;
 		if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
 		    !(action.sa_flags & SA_RESTART))

@@ -185,6 +185,7 @@ static timer_t often(void)
 /* recv and send go on; a wait for a time, and poll and epoll, never do. */
 static void restarts(const struct side *s)
 {
+	struct sigaction fault = { .sa_handler = count };
 	struct timeval t = { .tv_sec = 5 };
 	int fd = talk_open(s), set;
 	struct epoll_event e;
@@ -199,6 +200,7 @@ static void restarts(const struct side *s)
 		return;
 	}
 	set = set_of(fd);
+	sigaction(SIGSEGV, &fault, NULL);
 	handle(SA_RESTART);
 	talk_meet(s);
 	timer = often();
