@@ -24,6 +24,7 @@ extern const struct talk_case talk_cases[];	/* each ends with a name of NULL */
 extern const struct talk_case talk_control[];
 extern const struct talk_case talk_many[];
 extern const struct talk_case talk_waits[];
+extern const struct talk_case talk_threads[];
 extern const struct talk_case talk_exec[];
 extern const struct talk_case talk_said[];
 extern const char *talk_host;
