@@ -177,7 +177,8 @@ static bool run_case(const struct talk_case *c)
 }
 
 static const struct talk_case *const tables[] = {
-	talk_cases, talk_control, talk_many, talk_threads, talk_waits, talk_exec, talk_said,
+	talk_cases, talk_control, talk_many, talk_threads, talk_waits, talk_exec,
+	talk_fortify, talk_said,
 };
 
 /* The cases asked for: run them, or only count them. */

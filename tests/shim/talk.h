@@ -26,6 +26,7 @@ extern const struct talk_case talk_many[];
 extern const struct talk_case talk_waits[];
 extern const struct talk_case talk_threads[];
 extern const struct talk_case talk_exec[];
+extern const struct talk_case talk_fortify[];
 extern const struct talk_case talk_said[];
 extern const char *talk_host;
 extern const char *talk_port;
