@@ -237,7 +237,7 @@ static void leave(struct ur_shim_link *sl, u64 deadline)
 	do {
 		n = ur_wait_until(l, &farewell);
 	} while (n == -EINTR);
-	if (n == -ETIMEDOUT)
+	if (n == -ETIMEDOUT || n == -EAGAIN) /* of no time at all */
 		ur_say("%s: the other side has not read all in %d ms (USBROUTE_LINGER_MS)",
 		       sl->place->path, linger_ms());
 	sl->leaving = true;
