@@ -26,6 +26,7 @@ sys.dont_write_bytecode = True
 import tap  # noqa: E402
 from tap import Skip, contains, equal, test  # noqa: E402
 
+PAGE = os.path.join(HERE, "..", "..", "man", "usbroute-preload.7")
 MIB = int(os.environ.get("UR_SHIM_MIB", "64"))
 LIMIT = 60 + MIB
 
@@ -128,6 +129,26 @@ def _(a):
         contains(done.stderr, f"end B of {p.path} is taken by another process", "what it says")
         done = p.run([a.device, "3240"], env=dict(p.server, USBROUTE_LISTEN="/dev/usbroute77"))
         contains(done.stderr, "/dev/usbroute77: No such file or directory", "what it says")
+
+
+@test("the library stands before what the man page says, and before nothing else")
+def _(a):
+    nm = subprocess.run(["nm", "-D", "--defined-only", a.library], capture_output=True, text=True,
+                        check=True)
+    has = {line.split()[-1] for line in nm.stdout.splitlines()}
+    plain = {re.sub(r"^__(.*)_chk$|^(.*?)64(v2)?$", lambda m: m[1] or m[2] + ("2" if m[3] else ""), name)
+             for name in has}
+    with open(PAGE, encoding="utf-8") as file:
+        page = " ".join(file.read().split())
+    said = set()
+    for pattern in (r"as on a TCP socket, blocking or not: (.*?); with", r"Intercepted for that: (.*?), which"):
+        said |= set(re.findall(r"[a-z]\w+", re.sub(r"\(.*?\)|and ", "", re.search(pattern, page)[1])))
+    equal((sorted(plain - said), sorted(said - plain)), ([], []),
+          "names that only the library has, and only usbroute-preload(7)")
+    used = subprocess.run(["nm", "-u", a.talk], capture_output=True, text=True, check=True).stdout
+    for name in has:
+        if name.startswith("__"):
+            contains(used, name, "what talk calls")
 
 
 # ---- stock usbip, and a client of our own, with emulated devices
