@@ -151,6 +151,79 @@ def _(a):
             contains(used, name, "what talk calls")
 
 
+# ---- variables
+
+CALL = """
+import socket
+sock = socket.create_connection(("peer", 5000))
+sock.sendall(b"hello\\n")
+"""
+SERVE = """
+import socket, sys
+at, kept = socket.create_server(("", 5000)), []
+print("listens", flush=True)
+while True:
+    kept.append(at.accept()[0])
+    if sys.argv[1] == "reads":
+        print(kept.pop().recv(100).decode(), end="", flush=True)
+"""
+
+
+@contextlib.contextmanager
+def listening(p, mode, env=None):
+    with p.serving([sys.executable, "-c", SERVE, mode], env=env, stdout=subprocess.PIPE) as server:
+        equal(server.stdout.readline(), "listens\n", "server")
+        yield server
+
+
+def timed_call(p, **variables):
+    start = time.monotonic()
+    done = p.run([sys.executable, "-c", CALL], env=dict(p.client, **variables))
+    return done, time.monotonic() - start
+
+
+def refuse_values(p, variable):
+    with listening(p, "reads"):
+        for text in ("", "-1", "3600001", "2s"):
+            done = timed_call(p, **{variable: text})[0]
+            equal(done.returncode, 0, "exit status: the default holds")
+            contains(done.stderr, f"{variable}: got '{text}', expected 0 to 3600000", "what it says")
+
+
+@test("USBROUTE_CONNECT_MS: how long a connect waits for nobody")
+def _(a):
+    with place(a.library) as p:
+        for text, least, most in (("0", 0, 4), ("900", 0.9, 5)):
+            done, seconds = timed_call(p, USBROUTE_CONNECT_MS=text)
+            equal(done.returncode, 1, "exit status")
+            assert least <= seconds < most, f"{text} ms took {seconds:.2f} s"
+        refuse_values(p, "USBROUTE_CONNECT_MS")
+
+
+@test("USBROUTE_LINGER_MS: how long an exit waits for a peer that does not read")
+def _(a):
+    with place(a.library) as p:
+        with listening(p, "keeps"):
+            for text, least, most in (("0", 0, 4), ("900", 0.9, 5)):
+                done, seconds = timed_call(p, USBROUTE_LINGER_MS=text)
+                equal(done.returncode, 0, "exit status")
+                contains(done.stderr, f"has not read all in {text} ms (USBROUTE_LINGER_MS)",
+                         "what it says")
+                assert least <= seconds < most, f"{text} ms took {seconds:.2f} s"
+        refuse_values(p, "USBROUTE_LINGER_MS")
+
+
+@test("path@a and path@b: which end a process takes")
+def _(a):
+    with place(a.library) as p:
+        with listening(p, "reads", dict(p.server, USBROUTE_LISTEN=p.path + "@a")) as server:
+            done = timed_call(p)[0]
+            contains(done.stderr, f"end A of {p.path} is taken by another process", "what it says")
+            done = timed_call(p, USBROUTE_PEERS=f"peer={p.path}@b")[0]
+            equal((done.returncode, done.stderr), (0, ""), "client")
+            equal(server.stdout.readline(), "hello\n", "what came")
+
+
 # ---- stock usbip, and a client of our own, with emulated devices
 
 
