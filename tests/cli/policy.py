@@ -13,10 +13,12 @@ import subprocess
 import sys
 import tempfile
 
+import rig
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from tap import Skip, contains, equal, run, test  # noqa: E402
 
-USBROUTE = os.path.abspath(sys.argv[1])
+USBROUTE = rig.TEST_BINARY = os.path.abspath(sys.argv[1])
 
 ACCEPTED = [
     "allow",
@@ -207,6 +209,43 @@ def files():
     contains(err, "a zero byte at 5", "zero byte")
     contains(policy("check", "/nonexistent/rules")[2], "No such file", "no file")
     contains(policy("check", "/")[2], "Is a directory", "folder")
+
+
+def generated(machine, *arguments):
+    """What generate writes, which check has to take."""
+    status, text, err = machine.run("policy", "generate", *arguments)
+    equal((status, err), (0, ""), "generate")
+    status, out, err = with_file(text, lambda path: policy("check", path))
+    equal((status, err), (0, ""), f"check of {text!r}")
+    contains(out, f"{text.count(chr(10))} rules", "what check says")
+    return text
+
+
+@test("generate writes rules that check takes and that allow what there is")
+def generate():
+    with rig.Machine() as machine:
+        equal(generated(machine), "", "rules for no device")
+        machine.add("1-1", serial='a"b\\c')
+        machine.add("1-2.4", vendor="1d6b", product="0104",
+                    interfaces=((3, 1, 1, "usbhid"), (2, 2, 1, "cdc_acm"), (10, 0, 0, None)))
+        machine.add("1-3", serial="two\x07words", interfaces=())
+        for client, label in ((), ""), (("client1",), ' label "to=client1"'):
+            text = generated(machine, *client)
+            equal(sorted(text.splitlines()), [line + label for line in (
+                'allow id 1d6b:0104 via-port "1-2.4" with-interface match-all '
+                '{ 03:01:01 02:02:01 0a:00:00 }',
+                'allow id 46f4:0001 serial "a\\"b\\\\c" via-port "1-1" '
+                'with-interface match-all { 08:06:50 }',
+                'allow id 46f4:0001 serial "two?words" via-port "1-3"')], "rules")
+        for device, result in (
+                ('id 46f4:0001 serial "a\\"b\\\\c" via-port "1-1" with-interface 08:06:50', "allow"),
+                ('id 46f4:0001 serial "other" via-port "1-1" with-interface 08:06:50', "block")):
+            contains(with_file(text, lambda path: policy(
+                "test", path, device + ' label "to=client1"'))[1], result, device)
+        for name in ("", "two words", 'a"', "a,b"):
+            status, out, err = machine.run("policy", "generate", name)
+            equal((status, out), (2, ""), f"client {name!r}")
+            contains(err, "want a client's name", "what it says")
 
 
 @test("the words of the command are checked")
