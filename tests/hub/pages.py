@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The man pages: well-formed, and they name what there is."""
+"""The man pages: all are well-formed, and the hub's name what there is."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from sockets import hub_command
 from tap import Skip, contains, equal, test
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+ALL = sorted(glob.glob(os.path.join(ROOT, "man", "*.[1-8]")))
 PAGES = [os.path.join(ROOT, "man", name)
          for name in ("usbroute-hub.8", "usbroute-hub.conf.5")]
 
@@ -17,8 +19,9 @@ PAGES = [os.path.join(ROOT, "man", name)
 @test("man: mandoc has nothing to complain of")
 def _():
     if not shutil.which("mandoc"):
-        raise Skip("no mandoc")
-    for page in PAGES:
+        raise Skip("no mandoc: install the package mandoc")
+    assert len(ALL) >= 6 and set(PAGES) <= set(ALL), f"pages: {ALL}"
+    for page in ALL:
         done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page],
                               capture_output=True, text=True, timeout=LIMIT_S,
                               check=False)
