@@ -8,6 +8,10 @@
       disk on xhci, usbip-host                       vhci-hcd
       stock usbipd + library  === /dev/usbroute0 === stock usbip + library
       or usbroute serve, or an emulated device       or usbroute attach
+      vhci-hcd: the same tools over 127.0.0.1
+
+What the tools say over TCP, in the device VM and without the library, is what they have to say
+over the link.
 """
 
 import contextlib
@@ -77,21 +81,89 @@ def usbipd(pair):
     return running(pair, f"{DAEMON} usbipd", "listening on")
 
 
-@test("usbip list says over the link what it says over TCP")
+# ---- what the tools say, over TCP and over the link
+
+
+VHCI = "/sys/devices/platform/vhci_hcd.0/status"
+
+
+def normal(text, host):
+    """Without what is of one machine: names of hosts, numbers of ports and of devices."""
+    text = re.sub(r"\b([Pp])ort +\d+", r"\1ort N", text.replace(host, "HOST"))
+    return re.sub(r"\b\d+-\d+\b", "BUSID", re.sub(r"\d{3}/\d{3}", "BUS/DEV", text))
+
+
+def said(vm, command, host):
+    status, out, errors = both(vm, command)
+    return command, status, normal(out, host), normal(errors, host)
+
+
+def port_of(vm):
+    """The port in use, once the driver has it."""
+    return int(wait_for(vm, f"grep ' 006 ' {VHCI}", "no port in use after 10 s").split()[1])
+
+
+def wait_free(pair, vm):
+    wait_for(vm, f"! grep -q ' 006 ' {VHCI}", "a port is in use after 10 s")
+    wait_for(pair.device, f"grep -q 1 /sys/bus/usb/devices/{DISK}/usbip_status",
+             "usbip-host has not got it back after 10 s")
+
+
+def stock_says(pair, vm, prefix, host):
+    """Each command of usbip that has to do with one device."""
+    say = lambda words: said(vm, f"{prefix} usbip {words}", host)
+    lines = [say(f"list -r {host}"), say(f"attach -r {host} -b 9-9"),
+             say(f"attach -r {host} -b {DISK}")]
+    port = port_of(vm)
+    lines += [say("port"), say(f"attach -r {host} -b {DISK}"), say(f"detach -p {port}")]
+    wait_free(pair, vm)
+    return lines + [say(f"detach -p {port}"), say("port"), say("detach -p 77")]
+
+
+def ours_says(pair, vm, link):
+    """The same of usbroute."""
+    host = "127.0.0.1" if link else "usbroute0"
+    say = lambda words: said(vm, f"usbroute {words}", host)
+    lines = [say(f"list {link}"), say(f"attach {link} 9-9"), say(f"attach {link} {DISK}")]
+    port_of(vm)
+    lines += [say("port"), say(f"attach {link} {DISK}"), say("detach 46f4:0001")]
+    wait_free(pair, vm)
+    return lines + [say("detach 46f4:0001"), say("port")]
+
+
+WANT = {}
+
+
+def same_lines(got, want):
+    for (command, *ours), (_, *tcp) in zip(got, want, strict=True):
+        equal(ours, tcp, f"{command}: status, output and errors beside those of TCP")
+
+
+@test("the tools over TCP, in one VM, without the library")
 def _(pair, image):
     wait_for(pair.device, f"[ -e /sys/bus/usb/drivers/usb-storage/{DISK}:1.0 ]", "no disk")
     pair.device.check(f"ip link set lo up && usbip bind -b {DISK}")
-    commands = ("list -r {}", "attach -r {} -b 9-9")
     with running(pair, "usbipd -4", "listening on"):
-        want = [both(pair.device, "usbip " + c.format("127.0.0.1")) for c in commands]
+        stock_says(pair, pair.device, "", "127.0.0.1")  # until then it has no configuration
+        WANT["stock"] = stock_says(pair, pair.device, "", "127.0.0.1")
+        WANT["ours"] = ours_says(pair, pair.device, "--device tcp:3240")
+    equal([line[1] for line in WANT["stock"]][2:4], [0, 0], "statuses of attach and port")
+    contains(WANT["stock"][0][2], "46f4:0001", "the list")
+    contains(WANT["stock"][3][2], "-> usbip://HOST:3240/BUSID", "port")
+
+
+@test("stock usbip with stock usbipd says over the link what it says over TCP")
+def _(pair, image):
     with usbipd(pair) as daemon:
         contains(daemon.errors, "listening on 0.0.0.0:3240", "what usbipd says")
-        got = [usbip(pair.client, c.format("device-vm")) for c in commands]
+        same_lines(stock_says(pair, pair.client, CLIENT, "device-vm"), WANT["stock"])
         equal(usbip(pair.client, "list -r nobody")[0], 1, "exit status for an unknown name")
-    for ours, tcp in zip(got, want):
-        equal(ours, (tcp[0],) + tuple(x.replace("127.0.0.1", "device-vm") for x in tcp[1:]),
-              "what usbip says")
-    contains(got[0][1], "46f4:0001", "the list")
+
+
+@test("`usbroute` with stock usbipd says over the link what it says over TCP")
+def _(pair, image):
+    with usbipd(pair):
+        same_lines(ours_says(pair, pair.client, ""), WANT["ours"])
 
 
 def attach_read_detach(pair, image):
@@ -136,10 +208,10 @@ def _(pair, image):
     pair.device.check(f"usbip unbind -b {DISK}")
 
 
-@test("stock usbip with `usbroute serve`")
+@test("stock usbip with `usbroute serve`: the same words")
 def _(pair, image):
     with running(pair, "usbroute serve", "serv"):
-        contains(usbip(pair.client, "list -r device-vm")[1], "46f4:0001", "usbip list")
+        same_lines(stock_says(pair, pair.client, CLIENT, "device-vm"), WANT["stock"])
         attach_read_detach(pair, image)
 
 
@@ -188,6 +260,7 @@ def main():
         disk.flush()
         with Pair(initrd=sys.argv[1], client_modules=("usb-storage", "sd_mod", "usbhid",
                                                       "hid-generic", "evdev"),
+                  device_modules=("usb-storage", "vhci-hcd"),
                   devices=["-drive", f"if=none,id=d,file={disk.name},format=raw",
                            "-device", "usb-storage,drive=d,bus=xhci.0,port=1"]) as pair:
             return tap.run(pair, hashlib.sha256(data).hexdigest())
