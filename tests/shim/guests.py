@@ -34,6 +34,7 @@ DISK = "2-1"
 LIBRARY = "LD_PRELOAD=libusbroute-preload.so"
 CLIENT = f"{LIBRARY} USBROUTE_PEERS=device-vm=/dev/usbroute0"
 DAEMON = f"{LIBRARY} USBROUTE_LISTEN=/dev/usbroute0"
+DROP_IN = os.path.join(HERE, "..", "..", "guest", "shim", "usbipd.service.d", "usbroute.conf")
 
 
 def both(vm, command, timeout=40):
@@ -187,9 +188,12 @@ def _(pair, image):
             attach_read_detach(pair, image)
 
 
-@test("usbipd -D, as its unit starts it")
+@test("usbipd -D, as its unit starts it with the drop-in")
 def _(pair, image):
-    pair.device.check(f"{DAEMON} usbipd -D -P/run/usbipd.pid")
+    with open(DROP_IN, encoding="utf-8") as file:
+        environment = re.findall(r"^Environment=(\S+)$", file.read(), re.M)
+    equal(len(environment), 2, "variables of the drop-in")
+    pair.device.check(f"env {' '.join(environment)} usbipd -D -P/run/usbipd.pid")
     wait_for(pair.device, "[ -s /run/usbipd.pid ]", "no pid file after 10 s")
     wait_for(pair.client, f"{CLIENT} usbip list -r device-vm >/dev/null 2>&1", "no answer")
     attach_read_detach(pair, image)

@@ -27,6 +27,7 @@ import tap  # noqa: E402
 from tap import Skip, contains, equal, test  # noqa: E402
 
 PAGE = os.path.join(HERE, "..", "..", "man", "usbroute-preload.7")
+SHIM = os.path.join(HERE, "..", "..", "guest", "shim")
 MIB = int(os.environ.get("UR_SHIM_MIB", "64"))
 LIMIT = 60 + MIB
 
@@ -149,6 +150,19 @@ def _(a):
     for name in has:
         if name.startswith("__"):
             contains(used, name, "what talk calls")
+
+
+@test("systemd takes the drop-in for usbipd's unit")
+def _(a):
+    analyze = find("systemd-analyze", "systemd")
+    with place(a.library) as p:
+        unit = p.file("usbipd.service")
+        shutil.copytree(os.path.join(SHIM, "usbipd.service.d"), unit + ".d")
+        with open(unit, "w", encoding="utf-8") as out:
+            out.write(f"[Unit]\nDescription=x\n[Service]\nExecStart={sys.executable}\n")
+        done = p.run([analyze, "verify", "--man=no", unit], env=p.plain)
+        said = [line for line in done.stderr.splitlines() if "usbipd.service" in line]
+        equal((done.returncode, said), (0, []), "systemd-analyze verify")
 
 
 # ---- variables
