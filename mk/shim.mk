@@ -90,9 +90,10 @@ SUITES += shim
 suite-shim = tests/shim/shim.py $(SHIM) $(SHIM_TALK) $(SHIM_TALK_TSAN) $(SHIM_DEVICE)
 suite-shim.deps = $(SHIM) $(SHIM_TALK) $(SHIM_TALK_TSAN) $(SHIM_DEVICE)
 
-## make check-shim-long   nc and socat move 1 GiB each way
+## make check-shim-long   nc and socat move 1 GiB each way; with LONG=1 in make check
 suite-shim-long = UR_SHIM_MIB=1024 $(suite-shim)
 suite-shim-long.deps = $(suite-shim.deps)
+SLOW_SUITES += $(if $(filter 1,$(LONG)),shim-long)
 
 BESIDE_SUITES += shim-guests
 suite-shim-guests = tests/shim/guests.py $(SHIM_IMAGE)
