@@ -38,6 +38,7 @@ RATIOS = {
     "ring_rtt_sleep_vs_af_unix": ("rtt48", "latency", "ring_sleep", "af_unix", "<= 1"),
     "shim_64k_vs_ring": ("64k", "throughput", "shim", "ring", ""),
     "shim_rtt_vs_ring": ("rtt48", "latency", "shim", "ring", ""),
+    "shim_foreign_call_vs_libc": ("foreign_call", "latency", "shim", "libc", ""),
     "vm_read64k_vs_usbip_tcp": ("vm_read64k", "throughput", "routed", "usbip_tcp", ">= 3"),
     "vm_read64k_vs_local": ("vm_read64k", "throughput", "routed", "local", ""),
     "vm_read512_latency_vs_usbip_tcp":

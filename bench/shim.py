@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the preload library costs beside the bare ring: JSON lines for bench.py.
+"""What the preload library costs beside the bare ring, and beside libc a call that is none of its
+business: JSON lines for bench.py.
 
     shim.py RUNS SECONDS
 
@@ -39,12 +40,27 @@ def one_turn(case, seconds):
     return float(value)
 
 
+def foreign(seconds, **variables):
+    """ns for a read of /dev/zero."""
+    core = sorted(os.sched_getaffinity(0))[-1]
+    done = subprocess.run([STREAM, "foreign", seconds], text=True, stdout=subprocess.PIPE,
+                          env=dict(os.environ, CORE=str(core), **variables), timeout=60, check=True)
+    return float(done.stdout)
+
+
+def tell(case, subject, metric, unit, value, run):
+    print(json.dumps(dict(case=case, subject=subject, metric=metric, unit=unit,
+                          value=round(value, 4), run=run)), flush=True)
+
+
 def main():
     runs, seconds = int(sys.argv[1]), sys.argv[2]
     for run in range(1, runs + 1):
         for case, (metric, unit) in CASES.items():
-            print(json.dumps(dict(case=case, subject="shim", metric=metric, unit=unit,
-                                  value=round(one_turn(case, seconds), 4), run=run)), flush=True)
+            tell(case, "shim", metric, unit, one_turn(case, seconds), run)
+        tell("foreign_call", "shim", "latency", "ns", foreign(
+            seconds, LD_PRELOAD=LIBRARY, USBROUTE_PEERS="peer=/nowhere"), run)
+        tell("foreign_call", "libc", "latency", "ns", foreign(seconds), run)
 
 
 if __name__ == "__main__":

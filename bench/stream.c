@@ -5,12 +5,14 @@
  *
  *      stream serve PORT 64k|rtt48
  *      stream call HOST PORT 64k|rtt48 SECONDS      prints MB/s or us
+ *      stream foreign SECONDS      read of what is no socket: prints ns for a call
  *
  * It goes to the processor CORE once it is connected, not before: who opens a ring
  * with one processor to run on would never spin.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -122,13 +124,35 @@ static void call(const char *host, const char *port, bool echo, double seconds)
 		continue;
 }
 
+static void foreign(double seconds)
+{
+	int fd = open("/dev/zero", O_RDONLY), i;
+	double begin, now, count = 0;
+
+	if (fd < 0)
+		fail("/dev/zero", strerror(errno));
+	pin();
+	begin = now_s();
+	do {
+		for (i = 0; i < 1000; i++)
+			if (read(fd, data, 1) != 1)
+				fail("read", strerror(errno));
+		count += 1000;
+		now = now_s();
+	} while (now - begin < seconds);
+	printf("%g\n", (now - begin) / count * 1e9);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "serve") == 0)
 		serve(argv[2], strcmp(argv[3], "rtt48") == 0);
 	else if (argc == 6 && strcmp(argv[1], "call") == 0)
 		call(argv[2], argv[3], strcmp(argv[4], "rtt48") == 0, atof(argv[5]));
+	else if (argc == 3 && strcmp(argv[1], "foreign") == 0)
+		foreign(atof(argv[2]));
 	else
-		fail("usage", "stream serve PORT CASE | stream call HOST PORT CASE SECONDS");
+		fail("usage",
+		     "stream serve PORT CASE | call HOST PORT CASE SECONDS | foreign SECONDS");
 	return 0;
 }
