@@ -51,6 +51,12 @@ def storage():
     assert any(re.match(r"demo: written 1048576 verified on the image after detach", x) for x in lines)
 
 
+@test("storage by Debian's usbip and usbipd, under the preload library")
+def stock_tools():
+    got = sums(works("--tools", "stock"))
+    equal((len(got), len(set(got))), (2, 1), "sums")
+
+
 @test("uas")
 def uas():
     works("--device", "uas")
