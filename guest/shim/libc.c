@@ -20,12 +20,13 @@ static const struct {
 	NAMED(fcntl), NAMED(fdopen), NAMED(fexecve), NAMED(getaddrinfo),
 	NAMED(getnameinfo), NAMED(getpeername), NAMED(getsockname),
 	NAMED(getsockopt), NAMED(ioctl), NAMED(listen), NAMED(poll),
-	NAMED(ppoll), NAMED(preadv2), NAMED(pselect), NAMED(pwritev2),
+	NAMED(popen), NAMED(posix_spawn), NAMED(posix_spawn_file_actions_adddup2),
+	NAMED(posix_spawnp), NAMED(ppoll), NAMED(preadv2), NAMED(pselect), NAMED(pwritev2),
 	NAMED(read), NAMED(readv), NAMED(recv),
 	NAMED(recvfrom), NAMED(recvmmsg), NAMED(recvmsg), NAMED(select),
 	NAMED(send), NAMED(sendfile), NAMED(sendmmsg), NAMED(sendmsg),
 	NAMED(sendto), NAMED(setsockopt), NAMED(shutdown), NAMED(splice),
-	NAMED(vdprintf), NAMED(__vdprintf_chk), NAMED(write), NAMED(writev),
+	NAMED(system), NAMED(vdprintf), NAMED(__vdprintf_chk), NAMED(write), NAMED(writev),
 };
 
 static struct ur_libc libc;

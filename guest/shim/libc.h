@@ -10,8 +10,10 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
@@ -48,6 +50,11 @@ struct ur_libc {
 	__typeof__(&ioctl) ioctl;
 	__typeof__(&listen) listen;
 	__typeof__(&poll) poll;
+	__typeof__(&popen) popen;
+	__typeof__(&posix_spawn) posix_spawn;
+	__typeof__(&posix_spawn_file_actions_adddup2)
+		posix_spawn_file_actions_adddup2;
+	__typeof__(&posix_spawnp) posix_spawnp;
 	__typeof__(&ppoll) ppoll;
 	__typeof__(&pselect) pselect;
 	__typeof__(&preadv2) preadv2;
@@ -67,6 +74,7 @@ struct ur_libc {
 	__typeof__(&setsockopt) setsockopt;
 	__typeof__(&shutdown) shutdown;
 	__typeof__(&splice) splice;
+	__typeof__(&system) system;
 	__typeof__(&vdprintf) vdprintf;
 	int (*__vdprintf_chk)(int fd, int flag, const char *format, va_list args);
 	__typeof__(&write) write;

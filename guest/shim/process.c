@@ -9,6 +9,7 @@
 #include "sock.h"
 
 #include <errno.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -32,13 +33,18 @@ UR_EXPORT pid_t vfork(void)
 
 /* ---- exec ---------------------------------------------------------------- */
 
-static bool is_handed_ring(const char *program)
+#define IN (1u << STDIN_FILENO)
+#define OUT (1u << STDOUT_FILENO)
+#define ERROR (1u << STDERR_FILENO)
+
+/* numbers: those of 0, 1 and 2 that the program would have from us. */
+static bool is_handed(const char *program, unsigned int numbers)
 {
 	struct ur_sock *s;
 	int fd;
 
 	for (fd = 0; fd <= STDERR_FILENO; fd++) {
-		s = ur_table_ring(fd);
+		s = numbers & (1u << fd) ? ur_table_ring(fd) : NULL;
 		if (!s)
 			continue;
 		ur_sock_put(s);
@@ -48,6 +54,11 @@ static bool is_handed_ring(const char *program)
 		return true;
 	}
 	return false;
+}
+
+static bool is_handed_ring(const char *program)
+{
+	return is_handed(program, IN | OUT | ERROR);
 }
 
 UR_EXPORT int execve(const char *path, char *const args[], char *const env[])
@@ -142,4 +153,52 @@ UR_EXPORT int execle(const char *path, const char *first, ...)
 	n = exec_words(execve, path, first, args, true);
 	va_end(args);
 	return n;
+}
+
+/* ---- libc's own fork and exec, past both of the above --------------------- */
+
+/* What actions do to 0, 1 and 2 is libc's secret: then they are not looked at. */
+UR_EXPORT int posix_spawn(pid_t *pid, const char *path,
+			  const posix_spawn_file_actions_t *actions,
+			  const posix_spawnattr_t *attributes, char *const args[],
+			  char *const env[])
+{
+	if (!actions && is_handed_ring(path))
+		return EOPNOTSUPP;
+	return ur_libc()->posix_spawn(pid, path, actions, attributes, args, env);
+}
+
+UR_EXPORT int posix_spawnp(pid_t *pid, const char *file,
+			   const posix_spawn_file_actions_t *actions,
+			   const posix_spawnattr_t *attributes, char *const args[],
+			   char *const env[])
+{
+	if (!actions && is_handed_ring(file))
+		return EOPNOTSUPP;
+	return ur_libc()->posix_spawnp(pid, file, actions, attributes, args, env);
+}
+
+UR_EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions,
+					       int fd, int to)
+{
+	struct ur_sock *s = ur_table_ring(fd);
+
+	if (!s)
+		return ur_libc()->posix_spawn_file_actions_adddup2(actions, fd, to);
+	ur_sock_put(s);
+	ur_say("descriptor %d is a ring in user space and is not handed through posix_spawn as %d",
+	       fd, to);
+	return EOPNOTSUPP;
+}
+
+UR_EXPORT int system(const char *command)
+{
+	return command && is_handed_ring(command) ? -1 : ur_libc()->system(command);
+}
+
+UR_EXPORT FILE *popen(const char *command, const char *mode)
+{
+	unsigned int numbers = ERROR | (mode[0] == 'r' ? IN : OUT);
+
+	return is_handed(command, numbers) ? NULL : ur_libc()->popen(command, mode);
 }
