@@ -59,7 +59,7 @@ static bool goes_on(ssize_t n, int timeout_ms)
 /* A reset is told once; then reading finds the end, and writing EPIPE. */
 static ssize_t settle(struct ur_sock *s, ssize_t n, ssize_t after)
 {
-	if (n >= 0 || n == -EPIPE || n == -EINTR)
+	if (n >= 0 || n == -EPIPE || n == -EINTR || n == -ENOMEM)
 		return n;
 	if (n == -EAGAIN || n == -ETIMEDOUT)
 		return -EAGAIN;
