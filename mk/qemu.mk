@@ -87,4 +87,4 @@ suite-qemu-node.deps = $(QEMU_READY)
 suite-qemu-usb = tests/qemu/usb.py
 suite-qemu-usb.deps = $(QEMU_READY) arm64-images
 suite-qemu-demo = tests/qemu/demos.py
-suite-qemu-demo.deps = $(QEMU_READY) $(SHIM_IMAGE)
+suite-qemu-demo.deps = $(QEMU_READY) $(SHIM_IMAGE) $(ATTACK_IMAGE)

@@ -40,7 +40,8 @@ VALIDATE = "for s in /sys/kernel/slab/kmalloc-*/validate; do echo 1 >$s; done 2>
 # seconds after its connection has ended, and would go on with it on the next one.
 PORTS = ("(cat /sys/devices/platform/vhci_hcd.0/status* | grep -E '^(hs|ss) +[0-9]+ 00[56]'; "
          "ls /sys/bus/usb/devices | grep -E '^[0-9]+-[0-9.]+$') | wc -l")
-FREE = f"for i in $(seq 150); do [ $({PORTS}) -le {{0}} ] && exit 0; usleep 100000; done; exit 1"
+# The blanks: to a shell "$((" begins arithmetic.
+FREE = f"for i in $(seq 150); do [ $( {PORTS} ) -le {{0}} ] && exit 0; usleep 100000; done; exit 1"
 
 
 class Attack:

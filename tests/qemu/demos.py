@@ -19,18 +19,19 @@ sys.dont_write_bytecode = True
 import tap      # noqa: E402
 from tap import equal, test  # noqa: E402
 
-DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo", "demo.py")
+DEMOS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demo")
+DEMO = os.path.join(DEMOS, "demo.py")
 
 
-def demo(*arguments):
+def demo(*arguments, program=DEMO):
     """(status, lines) of the demo."""
-    done = subprocess.run([sys.executable, DEMO, *arguments], text=True, check=False, timeout=240,
+    done = subprocess.run([sys.executable, program, *arguments], text=True, check=False, timeout=240,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.splitlines()
 
 
-def works(*arguments):
-    status, lines = demo(*arguments)
+def works(*arguments, program=DEMO):
+    status, lines = demo(*arguments, program=program)
     for line in lines:
         if line.startswith("demo:") or "throughput" in line:
             print(f"# {line.strip()}")
@@ -94,6 +95,13 @@ def guarded():
         rules = [line for line in lines if line.strip().startswith("rule, guarded.rules line ")]
         equal(len(rules), 1, f"rules shown for {device}")
         assert rule in rules[0], f"expected the rule for {rule}, got {rules[0]!r}"
+
+
+@test("ATTACK=storage-becomes-keyboard: it types into a stock kernel; behind the guard it is refused, and a disk reads on")
+def attack():
+    lines = works("storage-becomes-keyboard", program=os.path.join(DEMOS, "attack.py"))
+    assert any(re.match(r"demo: without the guard: a keyboard is bound and types \d+ keys", x) for x in lines)
+    assert "demo: with the guard: refused: pinned" in lines, lines[-5:]
 
 
 @test("A given image of 1 MiB, no file system: works, and is not modified")
