@@ -32,8 +32,10 @@ static struct class node_class = {
 static void ring(struct ur_node *node)
 {
 	if (ur_param_drop_doorbells &&
-	    get_random_u32() % 100 < ur_param_drop_doorbells)
+	    get_random_u32() % 100 < ur_param_drop_doorbells) {
+		atomic64_inc(&node->doorbells_lost);
 		return;
+	}
 	atomic64_inc(&node->doorbells_sent);
 	node->binding.ring(node);
 }

@@ -83,6 +83,7 @@ struct ur_node {
 	wait_queue_head_t wait;	/* for answers, calls and changes */
 	struct timer_list watchdog;
 	atomic64_t doorbells_sent;
+	atomic64_t doorbells_lost;	/* by drop_doorbells */
 	struct ur_damper damper;
 	u64 doorbells_received;	/* node->lock */
 };

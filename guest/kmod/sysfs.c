@@ -103,6 +103,16 @@ static ssize_t storms_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(storms);
 
+static ssize_t doorbells_lost_show(struct device *dev,
+				   struct device_attribute *attr, char *buf)
+{
+	struct ur_node *node = container_of(dev, struct ur_node, dev);
+
+	return sysfs_emit(buf, "%llu\n",
+			  (u64)atomic64_read(&node->doorbells_lost));
+}
+static DEVICE_ATTR_RO(doorbells_lost);
+
 static struct attribute *attributes[] = {
 	&dev_attr_state.attr,
 	&dev_attr_fault.attr,
@@ -120,6 +130,7 @@ static struct attribute *attributes[] = {
 	&attr_doorbells_sent.attr.attr,
 	&attr_doorbells_suppressed.attr.attr,
 	&attr_doorbells_received.attr.attr,
+	&dev_attr_doorbells_lost.attr,
 	&dev_attr_storms.attr,
 	&attr_stalls_room.attr.attr,
 	&attr_stalls_data.attr.attr,
