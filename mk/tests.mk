@@ -11,6 +11,11 @@ ORDERED = $(SUITES) $(SLOW_SUITES)
 ALL_SUITES = $(ORDERED) $(BESIDE_SUITES) $(IDLE_SUITES)
 as_argument = '$(1)=$(suite-$(1))'
 
+# The long forms of one suite may take longer than tests/run allows by default.
+ifeq ($(LONG),1)
+export UR_SUITE_SECONDS ?= 3600
+endif
+
 ## make check        install what is missing, build everything, run every test suite
 ## make check-NAME   run one suite; `make suites` lists them
 check:
