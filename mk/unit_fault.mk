@@ -42,8 +42,8 @@ $(FAIL_DIR)/usbroute: $(FAIL_INJECTOR) $(FAIL_DIR)/cli.o $(CLI_FAKE_OBJ)
 
 SUITES += fail
 suite-fail = CMOCKA_MESSAGE_OUTPUT=TAP $(FAIL_DIR)/binding; s=$$?; \
-	tests/fault/hub.py $(FAIL_DIR)/usbroute-hub && exit $$s
-suite-fail.deps = $(FAIL_DIR)/binding $(FAIL_DIR)/usbroute-hub
+	tests/fault/hub.py $(FAIL_DIR)/usbroute-hub $(HUB_VM) $(CLI) && exit $$s
+suite-fail.deps = $(FAIL_DIR)/binding $(FAIL_DIR)/usbroute-hub $(HUB_VM) $(CLI)
 
 # A minute, for some 780 runs.
 BESIDE_SUITES += fail-cli

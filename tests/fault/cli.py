@@ -112,6 +112,53 @@ for row in COMMANDS:
     command_test(*row)
 
 
+# ---- policy
+
+RULES = """# of a client
+allow id 46f4:0001 serial "1" via-port one-of { "usb1:1-1" "usb1:1-2" } label "to=client1"
+reject with-interface one-of { 03:*:* 08:06:50 }
+"""
+
+
+def table_of(machine):
+    """What is in the file that compile writes; None: there is none."""
+    if not machine.exists("table"):
+        return None
+    with open(machine.path("table"), "rb") as table:
+        return table.read()
+
+
+def policy_once(machine, command, golden, environment):
+    """No table after a failure; the right one after a success, also after that."""
+    if machine.exists("table"):
+        os.unlink(machine.path("table"))
+    machine.failing = environment
+    result = machine.run(*command)
+    machine.failing = {}
+    check_result(machine, result, golden[0])
+    equal(table_of(machine), None if result[0] else golden[1], f"the table, after {result}")
+    status, out, err = machine.run(*command)
+    equal((status, tidy(machine, out), table_of(machine)), (0, *golden), f"afterwards: {err}")
+
+
+def policy_test(verb, operands, least):
+    @test(f"usbroute policy {verb}: each allocation fails once")
+    def _():
+        with FailingMachine() as machine:
+            machine.write("rules", RULES)
+            command = ["policy", verb] + [machine.path(o) for o in operands]
+            status, out, err = machine.run(*command)
+            equal((status, err), (0, ""), "exit status and errors of a run without failures")
+            golden = tidy(machine, out), table_of(machine)
+            count = fail.failures(lambda environment, failed: policy_once(
+                machine, command, golden, environment), least)
+        print(f"# {count} allocations failed, one at a time", flush=True)
+
+
+policy_test("check", ("rules",), 3)
+policy_test("compile", ("rules", "table"), 5)
+
+
 # ---- attach and detach
 
 def attach_once(environment, failed):

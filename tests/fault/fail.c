@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 static unsigned int count;	/* atomic, as the next */
@@ -148,6 +149,7 @@ int fail_socket(int domain, int type, int protocol);
 int fail_accept4(int fd, struct sockaddr *from, socklen_t *bytes, int flags);
 int fail_eventfd(unsigned int value, int flags);
 int fail_signalfd(int fd, const sigset_t *set, int flags);
+int fail_timerfd_create(int clock, int flags);
 int fail_epoll_create1(int flags);
 int fail_epoll_ctl(int epoll, int command, int fd, struct epoll_event *event);
 int fail_memfd_create(const char *name, unsigned int flags);
@@ -200,6 +202,12 @@ int fail_eventfd(unsigned int value, int flags)
 int fail_signalfd(int fd, const sigset_t *set, int flags)
 {
 	return fails("signalfd", EMFILE) ? -1 : signalfd(fd, set, flags);
+}
+
+int fail_timerfd_create(int clock, int flags)
+{
+	return fails("timerfd_create", EMFILE) ? -1 :
+						 timerfd_create(clock, flags);
 }
 
 int fail_epoll_create1(int flags)
