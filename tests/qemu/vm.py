@@ -82,6 +82,7 @@ COMPLAINT = re.compile(
     r"\bBUG: |\bOops\b|\bWARNING: CPU|soft lockup|hung_task|blocked for more than|"
     r"general protection fault|refcount_t:|rcu: INFO: .*stall|Call Trace:")
 READY = re.compile(r"usbroute: ready role=(\S+) kernel=(\S+)")
+HELLO = b"\x010 hello 1 1"     # the agent's first frame
 TAIL = 15  # console lines that an error carries
 
 
@@ -471,9 +472,8 @@ class Vm:
         return None
 
     def _on_agent(self, raw):
-        _, _, frame = raw.partition(b"\x01")
-        fields = frame.split(b" ", 3)
-        if len(fields) < 4:
+        fields = raw.partition(b"\x01")[2].split(b" ", 3)
+        if len(fields) < 4 or raw.endswith(HELLO):  # behind the frame that a reset cut
             return
         ident, kind, length, text = fields
         job = self._jobs.get(ident.decode("ascii", "replace"))
