@@ -16,8 +16,10 @@ sys.dont_write_bytecode = True
 
 import tap                                          # noqa: E402
 from tap import equal, test, within  # noqa: E402
+from bells import Bells                             # noqa: E402
 from pair import Hub, link_arguments                # noqa: E402
-from vm import READY, Vm, VmError                  # noqa: E402
+from vm import READY, Vm, VmError                   # noqa: E402
+from waits import counters, flowing                 # noqa: E402
 
 FAILED_KERNEL = []
 
@@ -84,7 +86,7 @@ def info(vm):
 
 
 def counter(vm, name):
-    return int(vm.check(f"cat /sys/class/usbroute/usbroute0/{name}"))
+    return counters(vm, name)[name]
 
 
 def wait_state(vm, state, seconds=2):
@@ -320,10 +322,14 @@ def late_peer(rig):
 
 @test("With half of all doorbells lost: slower, never stuck")
 def dropped_doorbells(rig):
-    for vm in (rig.a, rig.b):
-        vm.check("echo 50 >/sys/module/usbroute/parameters/drop_doorbells")
-    print("# " + ok(rig.a, "node rtt 5000 40").strip())
-    ok(rig.a, "node pump 5000 4000000")
+    for vm in (rig.a, rig.b):   # who spins needs no doorbell
+        vm.check("echo 0 >/sys/module/usbroute/parameters/spin_us")
+    bells = Bells(rig.a, rig.b)
+    for percent, trips, count in ((50, 40, 4000000), (100, 5, 400000)):
+        bells.drop(percent)
+        print("# " + ok(rig.a, f"node rtt 5000 {trips}").strip())
+        ok(rig.a, f"node pump 5000 {count}", 120)
+        print(f"# {percent} %: {bells.expect_lost(percent)}")
 
 
 @test("Ends of different geometry: both values in the log and in the device node")
