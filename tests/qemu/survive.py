@@ -27,6 +27,7 @@ from waits import counters, flowing, reset, until   # noqa: E402
 
 LONG = os.environ.get("LONG") == "1"
 BYTES = 32 << 20
+WRITES = 4000       # small ones, before the ledger's half
 DISK = "46f4:0001"
 
 
@@ -84,8 +85,9 @@ def start(rig):
 
 def paused(rig, vm, seconds):
     job = rig.reading()
-    time.sleep(0.3)         # in the middle of it
+    flowing(rig.client)
     vm.qmp("stop")
+    equal(job.status, None, "the read's status when the pause begins")
     time.sleep(seconds)     # the pause itself
     vm.qmp("cont")
     rig.expect_sum(job)
@@ -164,12 +166,13 @@ def acknowledged_writes(rig):
     writer = rig.client.spawn(
         f"exec 3</dev/{rig.disk}; n=0; "
         f"while printf %08d $n | dd of=/proc/self/fd/3 bs=512 seek=$((n * 8)) conv=fsync,sync 2>/dev/null; "
-        f"do echo $n; n=$((n + 1)); [ $n -lt 4000 ] || break; done")
-    time.sleep(1)
+        f"do echo $n; n=$((n + 1)); [ $n -lt {WRITES} ] || break; done")
+    writer.wait_line("^20$", 30)
     rig.detach()
     _, output = writer.wait(60)
     numbers = [int(n) for n in output.split()]
-    assert len(numbers) > 5, f"expected some writes, got {numbers}"
+    equal(numbers, list(range(len(numbers))), "the acknowledged writes")
+    assert len(numbers) < WRITES, f"expected detach to end the {WRITES} writes, all were done"
     with open(rig.image, "rb") as image:
         for n in numbers:
             image.seek(n * 8 * 512)

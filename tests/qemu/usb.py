@@ -20,6 +20,7 @@ import tap              # noqa: E402
 from tap import Skip, equal, test, within  # noqa: E402
 from vm import BUILD, Vm  # noqa: E402
 from pair import CLIENT_MODULES, Pair, link_arguments   # noqa: E402
+from waits import flowing   # noqa: E402
 
 BYTES = 32 << 20
 DISK, KEYBOARD = "46f4:0001", "0627:0001"
@@ -150,7 +151,7 @@ def serial(rig):
 def detach_under_load(rig):
     disk = attach(rig)
     reader = rig.client.spawn(f"while dd if=/dev/{disk} of=/dev/null bs=64k iflag=direct; do :; done 2>&1")
-    time.sleep(0.5)     # in the middle of it
+    flowing(rig.client)
     detach_all(rig)
     reader.wait(20)
     attach(rig)
@@ -161,7 +162,7 @@ def detach_under_load(rig):
 def unplug(rig):
     disk = attach(rig)
     reader = rig.client.spawn(f"while dd if=/dev/{disk} of=/dev/null bs=64k iflag=direct; do :; done 2>&1")
-    time.sleep(0.5)
+    flowing(rig.client)
     rig.device.qmp("device_del", {"id": "disk"})
     rig.device.wait_event("DEVICE_DELETED", device="disk")
     reader.wait(20)
@@ -190,7 +191,7 @@ def serve_restarts(rig):
 def client_killed(rig):
     disk = attach(rig)
     rig.client.spawn(f"dd if=/dev/{disk} of=/dev/null bs=64k iflag=direct")
-    time.sleep(0.3)
+    flowing(rig.client)
     rig.complaints += rig.pair.complaints()
     rig.client.kill()
     start = time.monotonic()
@@ -212,7 +213,7 @@ def client_killed(rig):
 def device_killed(rig):
     disk = attach(rig)
     reader = rig.client.spawn(f"while dd if=/dev/{disk} of=/dev/null bs=64k iflag=direct; do :; done 2>&1")
-    time.sleep(0.3)
+    flowing(rig.client)
     rig.complaints += rig.pair.complaints()
     rig.device.kill()
     start = time.monotonic()

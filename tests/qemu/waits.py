@@ -18,7 +18,7 @@ def counters(vm, *names):
 def flowing(vm, more=256 << 10):
     """Wait until the link has brought so many bytes more: whoever reads is in the middle of it."""
     vm.check(f"f={SYSFS}/bytes_received; end=$(($(cat $f) + {more})); n=0; until [ $(cat $f) -ge $end ]; "
-             "do usleep 10000; n=$((n+1)); [ $n -lt 2000 ] || exit 1; done", 60)
+             "do usleep 10000; n=$((n+1)); [ $n -lt 500 ] || exit 1; done", 60)
 
 
 def reset(vm):
