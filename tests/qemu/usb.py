@@ -219,7 +219,7 @@ def device_killed(rig):
     start = time.monotonic()
     reader.wait(20)
     wait_no_ports(rig, 3)
-    within(time.monotonic() - start, 2.5, "the device's end in the client VM")
+    within(time.monotonic() - start, 2, "the device's end in the client VM")
     rig.pair.device = rig.pair.make_device()
     rig.device.start()
     rig.device.wait_ready()
