@@ -262,15 +262,22 @@ def kill_client(rig):
     rig.attach()
 
 
+def descriptors(rig, survivor):
+    """Of the processes on the host that live on."""
+    return {name: len(os.listdir(f"/proc/{process.pid}/fd"))
+            for name, process in (("hub", rig.pair.hub.process), ("QEMU", survivor.process))}
+
+
 def killed(rig, kill, survivor):
-    """One kill to warm up, then others that must leave nothing behind in the survivor."""
+    """One kill to warm up, then others that must leave nothing behind in the survivor and on the host."""
     vm = survivor(rig)
     kill(rig)
-    before = resources(vm)
+    before, on_host = resources(vm), descriptors(rig, vm)
     for _ in range(KILLS - 1):
         kill(rig)
         ledger_holds(rig)
     expect_as_before(vm, before, f"{KILLS - 1} kills")
+    equal(descriptors(rig, vm), on_host, "descriptors on the host")
     equal(counters(vm, "faults"), {"faults": 0})
     assert len(rig.acknowledged) >= 60, f"expected 60 acknowledged blocks, got {len(rig.acknowledged)}"
 
@@ -299,6 +306,7 @@ def kernel_quiet(rig):
     equal(rig.complaints + rig.pair.complaints(), [], "complaints")
     for vm in (rig.client, rig.device):
         equal(counters(vm, "storms"), {"storms": 0}, f"damped doorbells of {vm.name}")
+        expect_no_task_hangs(vm)
 
 
 if __name__ == "__main__":
