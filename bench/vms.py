@@ -45,6 +45,7 @@ CASES = {
 }
 PDU_BYTES = 48              # USB/IP's header, one in each direction for a URB
 CBW_BYTES = 31              # usb-storage's command, the payload of a request's first URB
+PER_URB = re.compile("doorbells_|interrupts|switches|bytes copied")
 
 # In a guest: its counters, a line each: name, value.
 SNAPSHOT = r"""
@@ -246,14 +247,37 @@ def per_request(rival, case):
     return {name: (many[name] - one[name]) / count for name in many}
 
 
-def count_events(rival, case):
-    each = per_request(rival, case)
+def urbs(each, case):
+    """Of a request: what the client sends beside its payload is a header for each."""
     direction, size = CASES[case]
-    if "client bytes_sent" in each:
-        payload = CBW_BYTES + (size if direction == "write" else 0)
-        each["URBs"] = (each["client bytes_sent"] - payload) / PDU_BYTES
+    payload = CBW_BYTES + (size if direction == "write" else 0)
+    return (each["client bytes_sent"] - payload) / PDU_BYTES
+
+
+def copied(each, links):
+    """Each byte is copied once into a ring and once out of it, on each link of its way."""
+    return 2 * links * (each["client bytes_sent"] + each["device bytes_sent"])
+
+
+def tell_events(rival, case, each, urb_count):
+    """For each request, and for each of its URBs what one may want to save."""
     for name, value in sorted(each.items()):
-        tell(case, rival.name, re.sub("_", " ", name), "1/op", value, 1)
+        unit, text = "B" if "bytes" in name else "1", re.sub("_", " ", name)
+        tell(case, rival.name, text, f"{unit}/op", value, 1)
+        if PER_URB.search(name):
+            tell(case, rival.name, f"{text} per URB", f"{unit}/URB", value / urb_count, 1)
+
+
+def count_events(rivals, case):
+    """A request's URBs are its disk driver's doing, and the same with every rival."""
+    urb_count = None
+    for rival in rivals:
+        each = per_request(rival, case)
+        if "client bytes_sent" in each:
+            each["URBs"] = urbs(each, case)
+            each["bytes copied"] = copied(each, 2 if rival.guard else 1)
+        urb_count = urb_count or each["URBs"]
+        tell_events(rival, case, each, urb_count)
 
 
 def main():
@@ -269,8 +293,7 @@ def main():
                 for rival in rivals:
                     measure(rival, case, run)
         for case in CASES:
-            for rival in rivals:
-                count_events(rival, case)
+            count_events(rivals, case)
         kernel = rivals[0].user.ready.group(2)
         complaints = [f"{r.name} {role}: {line}" for r in rivals
                       for role, vm in r.guests().items() for line in vm.complaints()]
