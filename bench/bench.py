@@ -6,7 +6,7 @@
 
 Runs bench/cable, bench/shim.py, bench/vms.py and bench/instructions.py, prints their medians and the ratios, and
 writes into build/: bench.json (every run, and the ratios) and bench.svg.
-No number makes it fail.
+No number makes it fail; a whole run without one of the ratios that matter does.
 """
 
 import argparse
@@ -63,6 +63,12 @@ RATIOS = {
     "guest_read512_instructions_vs_usbip_tcp":
         ("guest_read512", "instructions", "routed", "usbip_tcp", ""),
 }
+
+# A whole run has at least these.
+REQUIRED = ("ring_64k_vs_af_unix", "ring_64k_vs_tcp", "ring_rtt_spin_vs_af_unix", "ring_rtt_block_vs_af_unix",
+            "vm_read64k_vs_usbip_tcp", "vm_read64k_vs_local", "vm_read512_latency_vs_usbip_tcp",
+            "vm_write64k_vs_usbip_tcp")
+OTHERS_MOST = 0.1       # processors that other programs may keep busy in a run to be trusted
 
 PLOT = """
 set terminal svg size 900,420 font "sans,12" background "white"
@@ -138,11 +144,11 @@ def reached(value, goal):
 
 def print_tables(results, found):
     keys = dict.fromkeys((r["case"], r["subject"], r["metric"], r["unit"]) for r in results)
-    print(f"\n{'case':12} {'subject':13} {'metric':28} {'median':>10} {'min':>10} {'max':>10}  unit")
+    print(f"\n{'case':12} {'subject':13} {'metric':36} {'median':>10} {'min':>10} {'max':>10}  unit")
     for case, subject, metric, unit in keys:
         values = series(results, case, subject, metric).values()
         numbers = " ".join(f"{f(values):10.6g}" for f in (statistics.median, min, max))
-        print(f"{case:12} {subject:13} {metric:28} {numbers}  {unit}")
+        print(f"{case:12} {subject:13} {metric:36} {numbers}  {unit}")
     print()
     for name, value in found.items():
         print(f"{name:42} {value:9.3f}  {reached(value, RATIOS[name][4])}".rstrip())
@@ -224,8 +230,24 @@ def chosen(only):
     return parts
 
 
+def disturbed(report):
+    """The parts of the run in which other programs kept processors busy."""
+    return [name.removeprefix("others_") for name, value in report.items()
+            if name.startswith("others_") and value > OTHERS_MOST]
+
+
+def say_end(report):
+    facts = ", ".join(f"{k}: {v}" for k, v in report.items() if k not in ("results", "ratios"))
+    print(f"\n{facts}\nbench: took {report['seconds']} s")
+    for part in report["disturbed"]:
+        print(f"bench: other programs kept {report['others_' + part]} processors busy (others_{part}): the "
+              "machine was not quiet, do not trust the blocking cases")
+    print("bench: in build/bench.json and build/bench.svg")
+
+
 def main():
     options = parse()
+    start = time.monotonic()
     report = about(options.runs)
     lines = []
     for part in chosen(options.only):
@@ -235,18 +257,18 @@ def main():
     results = [line for line in lines if "case" in line]
     for line in lines:
         report.update({} if "case" in line else line)
+    report["seconds"] = round(time.monotonic() - start)
+    report["disturbed"] = disturbed(report)
     report["results"], report["ratios"] = results, ratios(results)
     print_tables(results, report["ratios"])
     with open(os.path.join(BUILD, "bench.json"), "w", encoding="ascii") as out:
         json.dump(report, out, indent=1)
         out.write("\n")
     draw(results, os.path.join(BUILD, "bench.svg"))
-    print("\n" + ", ".join(f"{k}: {v}" for k, v in report.items() if k not in ("results", "ratios")))
-    for name, value in report.items():
-        if name.startswith("others_") and value > 0.1:
-            print(f"bench: other programs kept {value} processors busy ({name}): the machine was "
-                  "not quiet, do not trust the blocking cases")
-    print("bench: in build/bench.json and build/bench.svg")
+    say_end(report)
+    missing = [name for name in REQUIRED if name not in report["ratios"]]
+    if missing and not options.only:
+        sys.exit(f"bench: expected the ratios {', '.join(REQUIRED)}; missing: {', '.join(missing)}")
 
 
 if __name__ == "__main__":
