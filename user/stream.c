@@ -142,6 +142,8 @@ static bool spin(struct ur_stream *s, enum ur_direction d, u64 begin,
 	u64 last, now = begin;
 	bool found = false;
 
+	if (ur_spin_goes_on(spin, begin, now))
+		ur_wait_look(s->link);
 	while (!found && ur_spin_goes_on(spin, begin, now) && now < deadline) {
 		ur_wait_unlock(s->link);
 		relax();
@@ -273,10 +275,11 @@ static int finish(struct ur_stream *s, enum ur_direction d, u32 bytes)
 
 /*
  * Copy once. > 0: bytes; 0, < 0: as ur_channel_room(), ur_channel_data().
- * Before it says "not now" it looks after the link, so that who never waits
- * learns of the peer's end as well.
+ * Before it says "not now" to one who will not wait, it looks after the link, so
+ * that who never waits learns of the peer's end as well.
  */
-static int turn(struct ur_stream *s, enum ur_direction d, struct cursor *c)
+static int turn(struct ur_stream *s, enum ur_direction d, struct cursor *c,
+		bool waits)
 {
 	struct ur_file_link *l = s->link;
 	pthread_mutex_t *copying = &l->copying[d][s->ticket.channel];
@@ -288,7 +291,7 @@ static int turn(struct ur_stream *s, enum ur_direction d, struct cursor *c)
 	pthread_mutex_lock(copying);
 	ur_wait_lock(l);
 	n = spans_of(s, d, want, &spans);
-	if (n == UR_TRY_AGAIN) {
+	if (n == UR_TRY_AGAIN && !waits) {
 		ur_wait_look(l);
 		n = spans_of(s, d, want, &spans);
 	}
@@ -314,12 +317,14 @@ static ssize_t move(struct ur_stream *s, enum ur_direction d, struct cursor *c,
 	int n = 0;
 
 	while (c->left) {
-		n = turn(s, d, c);
+		bool waits = deadline != 0 && (all || !moved);
+
+		n = turn(s, d, c, waits);
 		if (n > 0) {
 			moved += (size_t)n;
 			continue;
 		}
-		if (n != UR_TRY_AGAIN || deadline == 0 || (moved && !all))
+		if (n != UR_TRY_AGAIN || !waits)
 			break;
 		n = wait_to_go_on(s, d, all ? c->left : 1, deadline);
 		if (n < 0)

@@ -174,11 +174,15 @@ static int doze_until(struct ur_file_link *l, u32 ticket, u64 deadline)
 
 int ur_wait_until(struct ur_file_link *l, const struct ur_wait *w)
 {
+	bool woken = false;
 	int n = 0;
 
-	while (n == 0) {
+	for (; n == 0; woken = true) {
 		u32 ticket = ur_bell_ticket(&l->bell);
 
+		/* What woke us mostly brought it; who sleeps again looks first. */
+		if (woken && !l->stopped && w->is_over(l, w))
+			return 0;
 		ur_wait_look(l);
 		if (l->stopped)
 			return -ESHUTDOWN;
