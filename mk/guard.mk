@@ -22,7 +22,10 @@ $(GUARD_DIR)/tests/%.o: tests/%.c
 
 GUARD_TESTS := $(patsubst %,$(BUILD_DIR)/tests/unit-guard-%,\
 	approve control descriptor gate pin policy session state)
-$(BUILD_DIR)/tests/unit-guard-policy: $(GUARD_DIR)/cli/compile.o
+# Rules as text, where a test needs some.
+GUARD_RULES := $(patsubst %,$(BUILD_DIR)/tests/%,unit-guard-approve unit-guard-policy unit-guard-state \
+	guard-model attacks)
+$(GUARD_RULES): $(GUARD_DIR)/cli/compile.o
 $(GUARD_DIR)/cli/compile.o: cli/compile.c
 	@mkdir -p $(@D)
 	$(CC) $(UR_CFLAGS) -D_GNU_SOURCE $(SAN) $(DEPFLAGS) $(GUARD_INC) -c -o $@ $<

@@ -10,7 +10,9 @@
  *     > submit key=value...    client to device; also: > unlink
  *     < ret key=value...       device to client; also: < unlinked
  *     > hex BYTES, < hex BYTES any bytes
+ *     policy RULE              a rule of the policy, one a line; none: allow all
  *     refused REASON           the last message was refused, by that reason
+ *     stalled REASON           or answered here with a stall, and the route goes on
  *     live ...                 for the player against a kernel: live.c
  *
  * WHICH: disk, sound, described (the one of the line "device").
@@ -20,6 +22,7 @@
  * Each message before the last must pass with all its bytes; of the last none
  * may, whatever it was cut into, and nothing in either direction afterwards.
  */
+#include "compile.h"
 #include "dialogue.h"
 
 #define SLICES 4
@@ -110,17 +113,101 @@ static int check_refused(const char *line, int result, u32 passed)
 	return is_dead();
 }
 
+/* The route goes on: what an honest client says next passes. */
+static int is_alive(void)
+{
+	const u8 status[8] = { 0x80, 0, 0, 0, 0, 0, 2, 0 };
+
+	put_submit(&M, 0x7001, UR_DIR_IN, 0, 2, 0, status);
+	if (route_passes(&R, UR_TO_DEVICE))
+		return is_wrong("bytes passed after the stall", R.passed_bytes,
+				M.bytes);
+	return 0;
+}
+
+/* Of the message, which is in M, the device hears nothing and the client a stall. */
+static int check_stalled(const char *line, int result, u32 passed)
+{
+	u8 want[UR_PDU_HEADER_BYTES] = { 0, 0, 0, 3 };
+	char reason[64] = "";
+
+	sscanf(line, "stalled %63s", reason);
+	leaked += passed;
+	memcpy(want + 4, M.at + 4, 4);
+	memcpy(want + 20, "\xff\xff\xff\xe0", 4);
+	if (result || R.guard.stalled != 1)
+		return is_wrong("stalls", R.guard.stalled, 1);
+	if (passed > 0)
+		return is_wrong("bytes of the stalled message", passed, 0);
+	if (strcmp(ur_reason_name(R.guard.forbidden.reason), reason) != 0)
+		return is_wrong("reason of the stall",
+				R.guard.forbidden.reason, 0);
+	if (memcmp(R.stall, want, sizeof(want)) != 0)
+		return is_wrong("a stall of that request", 0, 1);
+	return is_alive();
+}
+
 struct player {
+	char rules[LINE_ROOM];
+	bool is_open;		/* the route, by those rules */
 	int result;		/* of the last message */
-	u32 passed;
+	u32 passed, bytes;
 	bool has_source;
 	bool is_over;
 	u32 slice;
 };
 
-static int play_line(struct player *p, const char *line)
+static int open_route(struct player *p)
+{
+	static u8 table[UR_COMPILE_BYTES];
+	struct ur_compile_error error;
+	int bytes = ur_compile(p->rules[0] ? p->rules : "allow", table, &error);
+
+	p->is_open = true;
+	if (bytes < 0)
+		return is_wrong("a rule that is none, line", error.line, 0);
+	return route_open(&R, table, (size_t)bytes, "client1");
+}
+
+static int take_rule(struct player *p, const char *rule)
+{
+	size_t used = strlen(p->rules);
+
+	if (p->is_open || used + strlen(rule) >= sizeof(p->rules))
+		return is_wrong("a rule too late or too many, bytes",
+				(long)used, sizeof(p->rules));
+	strcpy(p->rules + used, rule);
+	return 0;
+}
+
+static int say(struct player *p, const char *line)
 {
 	enum ur_travel travel = line[0] == '>' ? UR_TO_DEVICE : UR_TO_CLIENT;
+
+	if (make(line))
+		return is_wrong("a message nobody understands, byte", line[2],
+				0);
+	p->result = route_send(&R, travel, M.at, M.bytes, p->slice);
+	p->passed = R.passed_bytes;
+	p->bytes = M.bytes;
+	return 0;
+}
+
+/* What only the last message may: be refused, or not pass with all its bytes. */
+static int is_passed(const struct player *p)
+{
+	if (p->result)
+		return is_wrong("refused before the last message, by reason",
+				R.guard.verdict.reason, 0);
+	if (p->passed != p->bytes)
+		return is_wrong("bytes passed of an earlier message", p->passed,
+				p->bytes);
+	return 0;
+}
+
+static int play_line(struct player *p, const char *line)
+{
+	int error;
 
 	if (line[0] == '#' || line[0] == '\n' || starts(line, "live "))
 		return 0;
@@ -128,23 +215,20 @@ static int play_line(struct player *p, const char *line)
 		p->has_source = true;
 		return 0;
 	}
-	if (p->result)
-		p->is_over = starts(line, "refused ");
+	if (starts(line, "policy "))
+		return take_rule(p, line + strlen("policy "));
+	error = p->is_open ? 0 : open_route(p);
+	p->is_over = starts(line, "refused ") || starts(line, "stalled ");
+	if (error)
+		return error;
 	if (starts(line, "refused "))
 		return check_refused(line, p->result, p->passed);
-	if (p->result)
-		return is_wrong("refused before the last message, by reason",
-				R.guard.verdict.reason, 0);
-	if (line[0] != '>' && line[0] != '<')
-		return start(line);
-	if (make(line))
-		return is_wrong("a message nobody understands, byte", line[2],
-				0);
-	p->result = route_send(&R, travel, M.at, M.bytes, p->slice);
-	p->passed = R.passed_bytes;
-	if (!p->result && p->passed != M.bytes && p->passed != 0)
-		return is_wrong("bytes passed", p->passed, M.bytes);
-	return 0;
+	if (starts(line, "stalled "))
+		return check_stalled(line, p->result, p->passed);
+	error = is_passed(p);
+	if (error)
+		return error;
+	return line[0] == '>' || line[0] == '<' ? say(p, line) : start(line);
 }
 
 static int play(const char *path, u32 slice)
@@ -152,11 +236,10 @@ static int play(const char *path, u32 slice)
 	struct player p = { .slice = slice };
 	char line[LINE_ROOM];
 	FILE *file = fopen(path, "r");
-	int error;
+	int error = 0;
 
 	if (!file)
 		return is_wrong("cannot open the file, errno", 1, 0);
-	error = route_open(&R, ALLOW_ALL, sizeof(ALLOW_ALL), "client1");
 	while (!error && fgets(line, sizeof(line), file))
 		error = play_line(&p, line);
 	fclose(file);
@@ -185,7 +268,7 @@ int main(int argc, char **argv)
 		       name ? name + 1 : argv[i]);
 		failed += error != 0;
 	}
-	printf("# attacks: %d of %d refused, %llu bytes passed\n",
+	printf("attacks: %d of %d refused, %llu bytes passed\n",
 	       argc - 1 - failed, argc - 1, (unsigned long long)leaked);
 	return failed != 0;
 }
