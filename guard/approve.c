@@ -162,18 +162,65 @@ static int walk_all(struct ur_guard *g, u32 configurations, u32 *count,
 	return 0;
 }
 
-static void read_string(struct ur_guard *g, u8 number,
+/* ---- strings ---------------------------------------------------------------- */
+
+static bool is_lacking(const struct ur_guard *g, u8 number)
+{
+	return (g->lacks[number / 8] & 1u << number % 8) != 0;
+}
+
+/* The one in which Linux reads: the first that the device has. False: not known. */
+static bool read_language(const struct ur_guard *g, u16 *language)
+{
+	u32 bytes;
+	const u8 *at = ur_pins_string(&g->pins, 0, 0, &bytes);
+
+	if (at)
+		*language = (u16)(at[2] + at[3] * 0x100u);
+	return at != NULL;
+}
+
+/* That it has none in a language of the client's choice says nothing. */
+void ur_approve_lacks(struct ur_guard *g, u8 number, u16 language)
+{
+	u16 want = 0;
+
+	if ((number == 0 || read_language(g, &want)) && language == want)
+		g->lacks[number / 8] |= (u8)(1u << number % 8);
+}
+
+/* False: the client did not ask, or not for all of it. */
+static bool read_string(const struct ur_guard *g, u8 number,
 			char text[UR_STRING_TEXT_BYTES])
 {
-	u32 bytes = 0;
-	const u8 *at = NULL;
+	const u8 *at;
+	u16 language;
+	u32 bytes;
 
 	text[0] = '\0';
-	if (number != 0)
-		at = ur_pins_standard(&g->pins, UR_DESCRIPTOR_STRING, number,
-				      &bytes);
+	if (number == 0)
+		return true;
+	if (!read_language(g, &language))
+		return is_lacking(g, 0);
+	at = ur_pins_string(&g->pins, number, language, &bytes);
 	if (at)
 		ur_string_text(at, bytes, text);
+	return at || is_lacking(g, number);
+}
+
+/* The first string that the policy asks for and the client did not read; or 0. */
+static u8 read_strings(struct ur_guard *g,
+		       const struct ur_device_descriptor *device)
+{
+	u32 asks = g->policy->asks;
+	bool has_name = read_string(g, device->product_string, g->name);
+	bool has_serial = read_string(g, device->serial_string, g->serial);
+
+	if (!has_name && (asks & 1u << UR_POLICY_NAME) != 0)
+		return device->product_string;
+	if (!has_serial && (asks & 1u << UR_POLICY_SERIAL) != 0)
+		return device->serial_string;
+	return 0;
 }
 
 int ur_approve_descriptors(struct ur_guard *g, struct ur_verdict *v)
@@ -189,11 +236,16 @@ int ur_approve_descriptors(struct ur_guard *g, struct ur_verdict *v)
 		.interfaces = g->interface,
 	};
 	struct ur_device_descriptor device;
+	u8 unread;
 
 	if (read_device(g, &device, v) ||
 	    walk_all(g, device.configurations, &known.interface_count, v))
 		return UR_PEER_BROKEN;
-	read_string(g, device.product_string, g->name);
-	read_string(g, device.serial_string, g->serial);
-	return judge(g, ur_policy_decide(g->policy, &known), v);
+	unread = read_strings(g, &device);
+	if (judge(g, ur_policy_decide(g->policy, &known), v))
+		return UR_PEER_BROKEN;
+	if (unread != 0)
+		return ur_deny(v, UR_REASON_UNREAD, "strings read",
+			       "that of the policy, number", 0, unread);
+	return 0;
 }

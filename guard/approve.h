@@ -15,11 +15,15 @@ int ur_approve_import(struct ur_guard *g, struct ur_verdict *v) ur_must_check;
 int ur_approve_device(struct ur_guard *g, struct ur_verdict *v) ur_must_check;
 
 /*
- * By the descriptors: device, every configuration (all pinned, no value twice),
- * and the strings that were read; one that was not read is "".
+ * By the descriptors: device, every configuration (all pinned, no value twice), and
+ * the strings, if a rule asks for such: all read that the device names, or "" where
+ * it said that it has none.
  */
 int ur_approve_descriptors(struct ur_guard *g,
 			   struct ur_verdict *v) ur_must_check;
+
+/* Asked for that string in that language, the device had none. */
+void ur_approve_lacks(struct ur_guard *g, u8 number, u16 language);
 
 /* The pinned configuration of that value, left in g->scratch? */
 bool ur_approve_find(struct ur_guard *g, u32 value) ur_must_check;

@@ -6,6 +6,11 @@
 #include "approve.h"
 #include "guard.h"
 
+/* Numerically -EPIPE and -ECONNRESET, as Linux answers. */
+#define STATUS_STALL ((u32)UR_PEER_CLOSED)
+#define STATUS_UNLINKED ((u32)UR_PEER_RESET)
+#define STRING_BYTES_MIN 2u
+
 static bool copy_name(char *to, u32 room, const char *from)
 {
 	u32 i;
@@ -407,12 +412,27 @@ static void configured(struct ur_guard *g, const struct ur_control *c, bool ok)
 		g->first_configuration = g->selected.value;
 }
 
-static int described(struct ur_guard *g, const struct ur_control *c,
+/*
+ * No string there: a stall, or nothing. Only if so few bytes were asked for that a
+ * device cannot fail for their number: the least that Linux tries before it gives up.
+ * (Until the approval, where it matters, only the device itself is asked.)
+ */
+static bool is_no_string(const struct ur_control *c,
+			 const struct ur_pin_key *key, u32 status, u32 bytes)
+{
+	return key->type == UR_DESCRIPTOR_STRING && bytes == 0 &&
+	       c->length == STRING_BYTES_MIN &&
+	       (status == 0 || status == STATUS_STALL);
+}
+
+static int described(struct ur_guard *g, const struct ur_control *c, u32 status,
 		     const u8 *data, u32 bytes, struct ur_verdict *v)
 {
 	struct ur_pin_key key = { c->recipient, (u8)(c->value >> 8),
 				  (u8)c->value, c->index };
 
+	if (is_no_string(c, &key, status, bytes))
+		ur_approve_lacks(g, key.number, key.index);
 	if (ur_pin(&g->pins, &key, data, bytes, c->length, &g->scratch, v))
 		return UR_PEER_BROKEN;
 	return key.type == UR_DESCRIPTOR_DEVICE ? ur_approve_device(g, v) : 0;
@@ -420,14 +440,15 @@ static int described(struct ur_guard *g, const struct ur_control *c,
 
 /* A control request came to its end: with an answer, or unlinked. */
 static int finish_control(struct ur_guard *g, const struct ur_record *request,
-			  bool ok, bool unlinked, const u8 *data, u32 bytes,
+			  u32 status, bool unlinked, const u8 *data, u32 bytes,
 			  struct ur_verdict *v)
 {
+	bool ok = status == 0 && !unlinked;
 	struct ur_control c = ur_control_read(request->setup);
 	u8 interface = (u8)c.index % UR_INTERFACES_MAX;
 
 	if (ur_control_is(&c, UR_SET_CONFIGURATION, UR_CONTROL_DEVICE))
-		configured(g, &c, ok && !unlinked);
+		configured(g, &c, ok);
 	else if (ur_control_is(&c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE) &&
 		 unlinked)
 		g->alternate[interface] = UR_ALTERNATE_UNKNOWN;
@@ -435,7 +456,7 @@ static int finish_control(struct ur_guard *g, const struct ur_record *request,
 		g->alternate[interface] = (u8)c.value;
 	else if (c.is_in && c.kind == UR_CONTROL_STANDARD &&
 		 c.request == UR_GET_DESCRIPTOR)
-		return described(g, &c, data, bytes, v);
+		return described(g, &c, status, data, bytes, v);
 	return 0;
 }
 
@@ -453,10 +474,11 @@ static int pass_answer(struct ur_guard *g, const struct ur_pdu *pdu,
 				      v);
 
 	if (!error && is_control(&settled))
-		error = finish_control(g, &settled, pdu->status == 0, false,
-				       data, bytes, v);
+		error = finish_control(g, &settled, pdu->status, false, data,
+				       bytes, v);
 	if (!error && is_control(&victim))
-		error = finish_control(g, &victim, false, true, NULL, 0, v);
+		error = finish_control(g, &victim, STATUS_UNLINKED, true, NULL,
+				       0, v);
 	return error;
 }
 

@@ -70,6 +70,7 @@ struct ur_guard {
 	u8 alternate[UR_INTERFACES_MAX];	/* by interface number */
 	struct ur_configuration scratch;
 	struct ur_interface_type interface[UR_GUARD_INTERFACES_MAX];
+	u8 lacks[256 / 8];	/* strings that the device says it has not, as bits */
 	char name[UR_STRING_TEXT_BYTES];
 	char serial[UR_STRING_TEXT_BYTES];
 	struct ur_pins pins;

@@ -47,6 +47,19 @@ const u8 *ur_pins_standard(const struct ur_pins *pins, u8 type, u8 number,
 	return NULL;
 }
 
+const u8 *ur_pins_string(const struct ur_pins *pins, u8 number, u16 language,
+			 u32 *bytes)
+{
+	const struct ur_pin_key key = { RECIPIENT_DEVICE, UR_DESCRIPTOR_STRING,
+					number, language };
+	u32 i;
+
+	for (i = 0; i < pins->count; i++)
+		if (is_same(&pins->pin[i].key, &key))
+			return whole(pins, &pins->pin[i], bytes);
+	return NULL;
+}
+
 /* Descriptors of a class have no rules we know: any bytes, always the same. */
 static bool is_standard(const struct ur_pin_key *key)
 {

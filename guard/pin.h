@@ -55,10 +55,14 @@ int ur_pin(struct ur_pins *pins, const struct ur_pin_key *key, const u8 *at,
 	   struct ur_verdict *v) ur_must_check;
 
 /*
- * The device's own descriptor, by type and number, in the first language there is, and
- * its length in `bytes`; NULL until it is whole.
+ * The device's own descriptor, by type and number, as it was read first, and its
+ * length in `bytes`; NULL until it is whole.
  */
 const u8 *ur_pins_standard(const struct ur_pins *pins, u8 type, u8 number,
 			   u32 *bytes);
+
+/* The same of a string in that language; number 0, language 0: the languages. */
+const u8 *ur_pins_string(const struct ur_pins *pins, u8 number, u16 language,
+			 u32 *bytes);
 
 #endif

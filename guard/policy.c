@@ -206,6 +206,17 @@ static int check_sizes(struct ur_policy *p, size_t bytes,
 	return 0;
 }
 
+static u32 asks_of(const struct ur_policy *p, u32 index)
+{
+	u32 zeros, i, asks = 0;
+	struct rule rule = rule_of(p, index, &zeros);
+
+	for (i = 0; i < UR_POLICY_ATTRIBUTES; i++)
+		if (rule.attribute[i].operator != UR_POLICY_ABSENT)
+			asks |= 1u << i;
+	return asks;
+}
+
 int ur_policy_load(struct ur_policy *policy, const u8 *table, size_t bytes,
 		   struct ur_refusal *why)
 {
@@ -218,8 +229,10 @@ int ur_policy_load(struct ur_policy *policy, const u8 *table, size_t bytes,
 	error = check_header(&p, &r, bytes, why);
 	if (!error)
 		error = check_sizes(&p, bytes, why);
-	for (i = 0; !error && i < p.rules; i++)
+	for (i = 0; !error && i < p.rules; i++) {
 		error = check_rule(&p, i, why);
+		p.asks |= asks_of(&p, i);
+	}
 	if (!error)
 		error = check_text(&p, why);
 	if (!error)

@@ -112,6 +112,7 @@ struct ur_policy {
 	u32 values;
 	u32 text_at;
 	u32 text_bytes;
+	u32 asks;		/* bit 1 << attribute: some rule has it */
 };
 
 #define UR_POLICY_NO_RULE 0xffffffffu

@@ -59,6 +59,8 @@ static const struct {
 		"a descriptor differs from what the device said before" },
 	[UR_REASON_KNOWN_DEVICE] = { "known-device",
 		"a device lacks endpoints that its driver takes for granted" },
+	[UR_REASON_UNREAD] = { "unread",
+		"the policy asks for a string that the client did not read" },
 	[UR_REASON_POLICY_DEVICE] = { "policy-device",
 		"the policy does not allow this device here" },
 	[UR_REASON_POLICY_CHANGE] = { "policy-change",

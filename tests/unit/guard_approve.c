@@ -3,6 +3,7 @@
  * guard/approve and the import in guard/guard: who a device says it is, three times:
  * in the import, in its descriptors, and in what policy is asked.
  */
+#include "compile.h"
 #include "route.h"
 #include "wire_test.h"
 
@@ -231,6 +232,132 @@ static void test_unread(void **unused)
 	reason_is(2, UR_REASON_CONFIGURATION);
 }
 
+/* ---- strings ------------------------------------------------------------------ */
+
+/*
+ * What the client reads before it selects the configuration of the disk, whose name
+ * is string 2 and whose serial number is string 3. A word each:
+ *
+ *     s3:1033  string 3 in language 0x1033: whole, 255 bytes asked
+ *     p..      its first two bytes      n..  a stall, two bytes asked
+ *     e..      nothing, two asked       N..  a stall, 255 asked
+ *     x..      another error, two asked u..  two asked, and unlinked
+ *
+ * Languages are 0x1033 and 0x0409, in this order; "X" is the name, "Y" the number in
+ * the first one and "Z" in any other.
+ */
+#define BLOCK_X "block name \"X\"\nallow"
+#define BLOCK_Y "block serial \"Y\"\nallow"
+#define ALLOW_Y "allow serial \"Y\""
+#define OTHERS "allow id 46f4:0001 via-port \"1-1\" with-interface 08:*:*"
+
+static const struct {
+	int row;
+	const char *rules, *reads;
+	enum ur_reason reason;
+} strings[] = {
+	{ 1, OTHERS, "", UR_REASON_NONE },
+	{ 2, BLOCK_Y, "s0:0 s3:1033", UR_REASON_POLICY_DEVICE },
+	{ 3, BLOCK_X, "s0:0 s2:1033", UR_REASON_POLICY_DEVICE },
+	{ 4, ALLOW_Y, "s0:0 s3:1033", UR_REASON_NONE },
+	{ 5, BLOCK_Y, "", UR_REASON_UNREAD },
+	{ 6, BLOCK_X, "", UR_REASON_UNREAD },
+	{ 7, BLOCK_Y, "s0:0", UR_REASON_UNREAD },
+	{ 8, BLOCK_Y, "s0:0 s2:1033", UR_REASON_UNREAD },
+	{ 9, BLOCK_X, "s0:0 s3:1033", UR_REASON_UNREAD },
+	{ 10, BLOCK_Y, "s0:0 p3:1033", UR_REASON_UNREAD },
+	{ 11, BLOCK_Y, "s3:1033", UR_REASON_UNREAD },
+	{ 12, BLOCK_Y, "p0:0 s3:1033", UR_REASON_UNREAD },
+	/* In another language it may be called anything. */
+	{ 13, BLOCK_Y, "s0:0 s3:0409", UR_REASON_UNREAD },
+	{ 14, BLOCK_Y, "s0:0 s3:0409 s3:1033", UR_REASON_POLICY_DEVICE },
+	/* There is none: the device says so, and was asked as it should be. */
+	{ 15, BLOCK_Y, "s0:0 n3:1033", UR_REASON_NONE },
+	{ 16, BLOCK_Y, "s0:0 e3:1033", UR_REASON_NONE },
+	{ 17, BLOCK_Y, "n0:0", UR_REASON_NONE },
+	{ 18, ALLOW_Y, "n0:0", UR_REASON_POLICY_DEVICE },
+	{ 19, BLOCK_Y, "s0:0 n3:0409", UR_REASON_UNREAD },
+	{ 20, BLOCK_Y, "n3:1033 s0:0", UR_REASON_UNREAD },
+	{ 21, BLOCK_Y, "n0:1033", UR_REASON_UNREAD },
+	{ 22, BLOCK_Y, "s0:0 N3:1033", UR_REASON_UNREAD },
+	{ 23, BLOCK_Y, "s0:0 x3:1033", UR_REASON_UNREAD },
+	{ 24, BLOCK_Y, "s0:0 u3:1033", UR_REASON_UNREAD },
+	{ 25, BLOCK_Y, "s0:0 n11:1033", UR_REASON_UNREAD },
+	/* As Linux asks again, and in the end it is there. */
+	{ 26, BLOCK_Y, "N0:0 s0:0 N3:1033 n3:1033 p3:1033 s3:1033",
+	  UR_REASON_POLICY_DEVICE },
+	/* What is not read is allowed no more for it, and told as what it is. */
+	{ 27, ALLOW_Y, "", UR_REASON_POLICY_DEVICE },
+	{ 28, BLOCK_X "\n" ALLOW_Y, "s0:0 n2:1033", UR_REASON_UNREAD },
+	{ 29, BLOCK_X "\n" ALLOW_Y, "s0:0 s3:1033", UR_REASON_UNREAD },
+	{ 30, "allow serial \"\"", "", UR_REASON_UNREAD },
+	{ 31, "allow serial \"\"", "s0:0 n3:1033", UR_REASON_NONE },
+};
+
+static void read_word(const char *word, u32 seqnum)
+{
+	const u8 languages[6] = { 6, 3, 0x33, 0x10, 0x09, 0x04 };
+	u8 text[6] = { 4, 3, 'Z', 0 }, get[8] = { 0x80, 6, 0, 3, 0, 0, 2, 0 };
+	u32 number, language, bytes = 0;
+	u32 status = strchr("nN", word[0]) ? (u32)-32 : 0;
+
+	assert_int_equal(sscanf(word + 1, "%u:%x", &number, &language), 2);
+	get[2] = (u8)number;
+	get[4] = (u8)language;
+	get[5] = (u8)(language >> 8);
+	get[6] = strchr("sN", word[0]) ? 255 : 2;
+	if (language == 0x1033)
+		text[2] = number == 2 ? 'X' : 'Y';
+	if (number == 0)
+		memcpy(text, languages, 6);
+	if (strchr("sp", word[0]))
+		bytes = word[0] == 's' ? text[0] : 2;
+	put_submit(&M, seqnum, UR_DIR_IN, 0, get[6], 0, get);
+	assert_int_equal(route_passes(&R, UR_TO_DEVICE), 0);
+	put_ret(&M, seqnum, word[0] == 'x' ? (u32)-71 : status, bytes, 0, 0);
+	memcpy(M.at + M.bytes, text, bytes);
+	M.bytes += bytes;
+	if (word[0] == 'u') {
+		put_unlink(&M, seqnum + 1000, seqnum);
+		assert_int_equal(route_passes(&R, UR_TO_DEVICE), 0);
+		put_unlinked(&M, seqnum + 1000, (u32)-104);
+	}
+	assert_int_equal(route_passes(&R, UR_TO_CLIENT), 0);
+}
+
+static void test_strings(void **unused)
+{
+	static u8 table[UR_COMPILE_BYTES];
+	struct ur_compile_error error;
+	u8 get[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 };
+	const u8 set[8] = { 0, 9, 1, 0, 0, 0, 0, 0 };
+	size_t i;
+
+	(void)unused;
+	for (i = 0; i < ROWS(strings); i++) {
+		int bytes = ur_compile(strings[i].rules, table, &error);
+		char reads[64], *word, *save = NULL;
+		u32 seqnum = 10;
+
+		row_is(strings[i].row, "rules", bytes > 0, 1);
+		assert_int_equal(route_open(&R, table, (size_t)bytes, "c"), 0);
+		assert_int_equal(route_import(&R, &TEST_DEVICES[0]), 0);
+		snprintf(reads, sizeof(reads), "%s", strings[i].reads);
+		for (word = strtok_r(reads, " ", &save); word;
+		     word = strtok_r(NULL, " ", &save))
+			read_word(word, seqnum++);
+		get[3] = 1;
+		get[6] = 18;
+		assert_int_equal(route_control(&R, 1, get, DISK_DEVICE, 18), 0);
+		get[3] = 2;
+		get[6] = 32;
+		assert_int_equal(route_control(&R, 2, get, DISK_CONFIGURATION,
+					       32), 0);
+		(void)route_control(&R, 3, set, NULL, 0);
+		reason_is(strings[i].row, strings[i].reason);
+	}
+}
+
 #define approve_test(f) cmocka_unit_test_setup(f, setup)
 
 int main(void)
@@ -239,6 +366,7 @@ int main(void)
 		approve_test(test_names), approve_test(test_ports),
 		approve_test(test_imports), approve_test(test_turns),
 		approve_test(test_configurations), approve_test(test_unread),
+		approve_test(test_strings),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

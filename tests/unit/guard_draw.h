@@ -68,6 +68,17 @@ static bool draw_data(struct ref_say *s)
 	return true;
 }
 
+/* Mostly as Linux asks: 255 bytes or two, in the language of the list. */
+static void draw_string(u8 setup[8])
+{
+	static const u8 languages[] = { 'a', 'a', 'a', 0, 9 };
+
+	setup[2] = (u8)draw(4);
+	setup[4] = setup[2] == 0 ? 0 : PICK(languages);
+	if (draw(3) == 0)
+		setup[6] = 2;
+}
+
 /* wValue and wIndex that mean something for this device, most of the time. */
 static void draw_value(u8 setup[8])
 {
@@ -76,7 +87,9 @@ static void draw_value(u8 setup[8])
 
 	if (ref_is(setup, 0x80, 6)) {
 		setup[3] = (u8)(1 + draw(3));
-		setup[2] = (u8)(setup[3] == 1 ? 0 : draw(setup[3] == 2 ? 2 : 4));
+		setup[2] = (u8)(setup[3] == 2 ? draw(2) : 0);
+		if (setup[3] == 3)
+			draw_string(setup);
 	} else if (ref_is(setup, 0, 9)) {
 		setup[2] = PICK(values);
 	} else if ((setup[0] & 31) == 1) {
@@ -149,6 +162,7 @@ static struct ref_say draw_request(void)
 
 static void answer_descriptor(struct ref_say *s, const struct ref_request *asked)
 {
+	static const u32 misses[] = { 0, (u32)-32, (u32)-32, (u32)-71 };
 	u32 bytes = ref_descriptor(ref.device, asked->setup[3], asked->setup[2],
 				   s->data);
 
@@ -159,6 +173,12 @@ static void answer_descriptor(struct ref_say *s, const struct ref_request *asked
 	}
 	s->length = bytes < asked->length ? bytes : asked->length;
 	s->status = bytes ? 0 : (u32)-32;
+	/* Any string may be missing: said in one way or another. */
+	if (ref_is(asked->setup, 0x80, 6) && asked->setup[3] == 3 &&
+	    draw(4) == 0) {
+		s->length = 0;
+		s->status = PICK(misses);
+	}
 }
 
 static void answer_packets(struct ref_say *s, const struct ref_request *asked)
@@ -282,6 +302,9 @@ static void change_data(struct ref_say *s)
 				 asked->setup[2], (u16)ref_index(asked->setup));
 		if (asked->setup[3] == 1 && s->length == 18)
 			at = 8 + draw(6);
+		/* Of half a string its length may still be anything. */
+		else if (asked->setup[3] == 3 && s->length < REF_STRING_BYTES)
+			return;
 		else if (asked->setup[3] < 3 && at >= (pin ? pin->known : 0))
 			return;
 	}

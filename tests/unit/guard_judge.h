@@ -109,18 +109,28 @@ static inline bool ref_was_read(struct ref *r)
 	return true;
 }
 
+/* What the policy asks for has to be known. */
+static inline bool ref_knows_strings(struct ref *r)
+{
+	return ((r->asks & REF_NAME) == 0 || ref_has_string(r, 2)) &&
+	       ((r->asks & REF_SERIAL) == 0 || ref_has_string(r, 3));
+}
+
 static inline u64 ref_judge_configuration(struct ref *r, u32 value)
 {
+	u64 why = 0;
 	u32 i;
 
 	if (value == 0)
 		return 0;
 	if (!r->is_approved && !ref_was_read(r))
 		return BIT(UR_REASON_CONFIGURATION);
+	if (!r->is_approved && !ref_knows_strings(r))
+		why = BIT(UR_REASON_UNREAD);
 	for (i = 0; i < r->device->configurations; i++)
 		if (r->device->configuration[i].value == value)
-			return 0;
-	return BIT(UR_REASON_CONFIGURATION);
+			return why;
+	return why | BIT(UR_REASON_CONFIGURATION);
 }
 
 /* A change that policy forbids: not refused, but answered with a stall. */
@@ -256,7 +266,7 @@ static inline u64 ref_judge_descriptor(struct ref *r,
 {
 	u8 type = asked->setup[3], number = asked->setup[2], recipient;
 	u16 index = (u16)ref_index(asked->setup);
-	u32 want, i;
+	u32 whole, want, i;
 	struct ref_pin *pin, *first;
 	u8 true_bytes[128];
 
@@ -272,12 +282,12 @@ static inline u64 ref_judge_descriptor(struct ref *r,
 	/* Of a class, or of a type that USB does not have: any bytes. */
 	if (recipient != 0 || (type > 7 && type != 15))
 		return 0;
-	want = ref_descriptor(r->device, type, number, true_bytes);
-	want = want < asked->length ? want : asked->length;
+	whole = ref_descriptor(r->device, type, number, true_bytes);
+	want = whole < asked->length ? whole : asked->length;
 	if (s->length != want)
 		return BIT(UR_REASON_DESCRIPTOR) | BIT(UR_REASON_PINNED);
 	/* A string may say anything, but not that it is longer, or no string. */
-	if (type == 3 && (s->data[0] != want || s->data[1] != 3))
+	if (type == 3 && (s->data[0] != whole || s->data[1] != 3))
 		return BIT(UR_REASON_DESCRIPTOR);
 	/* The device descriptor, whole, is that of the device imported. */
 	first = ref_first_pinned(r, 1, 0);

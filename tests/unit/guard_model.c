@@ -14,10 +14,15 @@
  */
 #include <inttypes.h>
 
+#include "compile.h"
 #include "guard_draw.h"
 
 static struct route R;
-static u8 table[sizeof(ALLOW_ALL)];
+/* By what the policy asks for; the last rule is "allow" with what it denies. */
+static struct {
+	int bytes;
+	u8 table[UR_COMPILE_BYTES];
+} policies[REF_ASKS];
 static struct {
 	u64 sequences, messages, passed[2], refused, issued, answered, given_back;
 	u64 unanswered;		/* when severed, or at the end */
@@ -194,6 +199,26 @@ static bool answer(void)
 	return say(&s);
 }
 
+/* As Linux reads them, or not all of them. */
+static bool read_strings(void)
+{
+	static const u8 numbers[] = { 0, 2, 3 };
+	u8 string[8] = { 0x80, 6, 0, 3, 0, 0, 255, 0 };
+	bool ok = true;
+	u32 i;
+
+	for (i = 0; ok && i < sizeof(numbers) && draw(16); i++) {
+		string[2] = numbers[i];
+		string[4] = i == 0 ? 0 : 'a';
+		string[6] = 255;
+		ok = ask(string) && answer();
+		string[6] = 2;
+		if (ok && !ref_has_string(&ref, numbers[i]))
+			ok = ask(string) && answer();
+	}
+	return ok;
+}
+
 static bool enumerate(void)
 {
 	u8 device[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 };
@@ -207,7 +232,8 @@ static bool enumerate(void)
 		ok = ask(configuration) && answer();
 	}
 	select[2] = ref.device->configuration[which].value;
-	return ok && ask(select) && answer();
+	ok = ok && (ref.asks == 0 || read_strings()) && ask(select);
+	return ok && (!is_alive() || answer());
 }
 
 /* As many isochronous packets as the guard keeps, over and over: none gets lost. */
@@ -261,25 +287,43 @@ static bool select_iso(void)
 	return true;
 }
 
+static bool open_with_policy(void)
+{
+	static const char *const rules[REF_ASKS] = {
+		"", "block name \"no\"\n", "block serial \"no\"\n",
+		"block name \"no\"\nblock serial \"no\"\n",
+	};
+	struct ur_compile_error error;
+	char text[64];
+	u8 *table = policies[ref.asks].table;
+	u32 blocks = (ref.asks & 1) + ref.asks / 2;
+
+	if (policies[ref.asks].bytes == 0) {
+		snprintf(text, sizeof(text), "%sallow", rules[ref.asks]);
+		policies[ref.asks].bytes = ur_compile(text, table, &error);
+	}
+	table[24 + 40 * blocks + 1] = (u8)ref.denied;
+	return !route_open(&R, table, (size_t)policies[ref.asks].bytes, "c");
+}
+
 static bool start(void)
 {
 	struct test_device d = { 0 };
 
 	ref.device = &REF_DEVICES[draw(REF_DEVICE_COUNT)];
 	ref.denied = draw(4) ? 0 : draw(32);
+	ref.asks = draw(3) ? 0 : draw(REF_ASKS);
 	ref.is_approved = false;
+	memset(ref.is_absent, 0, sizeof(ref.is_absent));
 	ref.configuration = ref.first_configuration = 0;
 	ref.requests = ref.pins = ref.issued = ref.ended_twice = 0;
 	memset(ref.alternate, 0, sizeof(ref.alternate));
 	next_seqnum = draw(4) ? draw(1000) : 0u - draw(50);
 	last_settled = next_seqnum - 1;
-	memcpy(table, ALLOW_ALL, sizeof(table));
-	table[25] = (u8)ref.denied;
 	d.vendor = ref.device->vendor;
 	d.product = ref.device->product;
 	put_import(&M, "1-1");
-	if (route_open(&R, table, sizeof(table), "c") ||
-	    route_passes(&R, UR_TO_DEVICE))
+	if (!open_with_policy() || route_passes(&R, UR_TO_DEVICE))
 		return false;
 	put_imported(&M, &d, "1-1");
 	M.at[M.bytes - 2] = ref.device->configurations;

@@ -165,6 +165,10 @@ static void test_standard(void **unused)
 	assert_int_equal(pin(&keys[3], string, 4, 255), UR_REASON_NONE);
 	assert_memory_equal(ur_pins_standard(&pins, STRING, 2, &bytes), string, 4);
 	assert_int_equal(bytes, 4);
+	assert_memory_equal(ur_pins_string(&pins, 2, 9, &bytes), string, 4);
+	assert_int_equal(bytes, 4);
+	assert_null(ur_pins_string(&pins, 1, 0, &bytes));
+	assert_null(ur_pins_string(&pins, 2, 0, &bytes));
 }
 
 int main(void)

@@ -141,6 +141,10 @@ struct ref_say {
 
 /* ---- the state of a route --------------------------------------------------- */
 
+/* Every device here has its name in string 2, its serial number in string 3. */
+enum ref_asks { REF_NAME = 1, REF_SERIAL = 2, REF_ASKS = 4 };
+enum { REF_STRING_BYTES = 6 };
+
 enum ref_end { REF_OPEN, REF_ANSWERED, REF_GIVEN_BACK };
 
 struct ref_request {
@@ -162,6 +166,8 @@ struct ref_pin {
 struct ref {
 	const struct ref_device *device;
 	u32 denied;		/* enum ur_policy_change */
+	u32 asks;		/* the policy, for strings: bits of ref_asks */
+	bool is_absent[256];	/* by number: the device has no such string */
 	bool is_approved;
 	u32 configuration, first_configuration;	/* values; 0: none */
 	int alternate[32];	/* -1: not known */
@@ -310,6 +316,45 @@ static inline void ref_pass_request(struct ref *r, const struct ref_say *s)
 	r->requests++;
 }
 
+/* The language of a string that counts; false: nobody knows. */
+static inline bool ref_language(struct ref *r, u8 number, u32 *language)
+{
+	const struct ref_pin *list = ref_pinned(r, 0, 3, 0, 0);
+
+	*language = 0;
+	if (number == 0)
+		return true;
+	if (!list || list->known < REF_STRING_BYTES)
+		return false;
+	*language = list->byte[2] + list->byte[3] * 256u;
+	return true;
+}
+
+/* Known to the end, or known not to be there. */
+static inline bool ref_has_string(struct ref *r, u8 number)
+{
+	const struct ref_pin *pin;
+	u32 language;
+
+	if (!ref_language(r, number, &language))
+		return r->is_absent[0];
+	pin = ref_pinned(r, 0, 3, number, (u16)language);
+	return (pin && pin->known >= REF_STRING_BYTES) || r->is_absent[number];
+}
+
+/* "None", to a request for the two bytes that every string has. */
+static inline void ref_miss(struct ref *r, const struct ref_request *asked,
+			    const struct ref_say *s)
+{
+	u32 language;
+
+	if (ref_is(asked->setup, 0x80, 6) && asked->setup[3] == 3 &&
+	    asked->length == 2 && (s->status == 0 || s->status == (u32)-32) &&
+	    ref_language(r, asked->setup[2], &language) &&
+	    ref_index(asked->setup) == language)
+		r->is_absent[asked->setup[2]] = true;
+}
+
 static inline void ref_keep(struct ref *r, const struct ref_request *asked,
 			    const struct ref_say *s)
 {
@@ -318,8 +363,10 @@ static inline void ref_keep(struct ref *r, const struct ref_request *asked,
 	struct ref_pin *pin = ref_pinned(r, recipient, type, asked->setup[2],
 					 index);
 
-	if (s->length == 0)
+	if (s->length == 0) {
+		ref_miss(r, asked, s);
 		return;
+	}
 	if (!pin) {
 		pin = &r->pin[r->pins++];
 		*pin = (struct ref_pin){ recipient, type, asked->setup[2], index,
