@@ -117,6 +117,56 @@ bool ur_approve_find(struct ur_guard *g, u32 value)
 	return false;
 }
 
+/* ---- firmware ---------------------------------------------------------------- */
+
+static u32 endpoint_bit(u32 address)
+{
+	return 1u << ((address & 0x0f) + (address & 0x80) / 8);
+}
+
+/* The endpoints of an interface, in all its settings. */
+static u32 endpoints_of(const struct ur_configuration *c, u8 interface)
+{
+	u32 i, e, bits = 0;
+
+	for (i = 0; i < c->alternates; i++) {
+		const struct ur_alternate *a = &c->alternate[i];
+
+		for (e = 0; a->interface == interface && e < a->endpoints; e++)
+			bits |= endpoint_bit(
+				c->endpoint[a->first_endpoint + e].address);
+	}
+	return bits;
+}
+
+static void note_firmware(struct ur_guard *g, const struct ur_configuration *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->alternates; i++) {
+		const struct ur_alternate *a = &c->alternate[i];
+
+		if (!ur_control_is_firmware(a->interface_class,
+					    a->interface_subclass))
+			continue;
+		g->firmware_interfaces |= 1u << a->interface;
+		g->firmware_endpoints |= endpoints_of(c, a->interface);
+	}
+}
+
+bool ur_approve_is_firmware(const struct ur_guard *g, const struct ur_control *c)
+{
+	u32 to = c->index & 0xff;
+
+	if (c->recipient == UR_CONTROL_INTERFACE)
+		return (g->firmware_interfaces & 1u << to % 32) != 0;
+	if (c->recipient == UR_CONTROL_ENDPOINT && (to & 0x0f) != 0)
+		return (g->firmware_endpoints & endpoint_bit(to)) != 0;
+	return g->firmware_interfaces != 0;
+}
+
+/* ---- all of it ----------------------------------------------------------------- */
+
 static int add_interfaces(struct ur_guard *g, u32 *count, struct ur_verdict *v)
 {
 	u32 i;
@@ -158,6 +208,7 @@ static int walk_all(struct ur_guard *g, u32 configurations, u32 *count,
 				   &g->scratch, v) ||
 		    add_interfaces(g, count, v))
 			return UR_PEER_BROKEN;
+		note_firmware(g, &g->scratch);
 	}
 	return 0;
 }

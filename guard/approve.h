@@ -25,6 +25,14 @@ int ur_approve_descriptors(struct ur_guard *g,
 /* Asked for that string in that language, the device had none. */
 void ur_approve_lacks(struct ur_guard *g, u8 number, u16 language);
 
+/*
+ * Whether a class's write may reach an interface that takes firmware: the one that it
+ * goes to or, where it goes to none, any. In whatever setting and configuration,
+ * since the client may select another in the same breath. The device was approved.
+ */
+bool ur_approve_is_firmware(const struct ur_guard *g,
+			    const struct ur_control *c) ur_must_check;
+
 /* The pinned configuration of that value, left in g->scratch? */
 bool ur_approve_find(struct ur_guard *g, u32 value) ur_must_check;
 

@@ -98,16 +98,19 @@ bool ur_control_is_known(const struct ur_control *c)
 	return !is_port_reset(c);
 }
 
-u32 ur_control_changes(const struct ur_control *c, u8 class, u8 subclass)
+bool ur_control_is_firmware(u8 class, u8 subclass)
+{
+	return class == CLASS_APPLICATION && subclass == SUBCLASS_DFU;
+}
+
+u32 ur_control_changes(const struct ur_control *c, bool is_firmware)
 {
 	if (c->is_in)
 		return 0;
 	if (c->kind == UR_CONTROL_VENDOR)
 		return UR_CHANGE_VENDOR;
 	if (c->kind == UR_CONTROL_CLASS)
-		return class == CLASS_APPLICATION && subclass == SUBCLASS_DFU ?
-			       UR_CHANGE_DFU :
-			       0;
+		return is_firmware ? UR_CHANGE_DFU : 0;
 	switch (c->request) {
 	case UR_SET_CONFIGURATION:
 		return UR_CHANGE_CONFIGURATION;

@@ -72,11 +72,14 @@ bool ur_control_is_early(const struct ur_control *c) ur_must_check;
  */
 bool ur_control_is_known(const struct ur_control *c) ur_must_check;
 
+/* Whether an interface of that class and subclass takes firmware. */
+bool ur_control_is_firmware(u8 class, u8 subclass) ur_must_check;
+
 /*
- * What it would change: bits of enum ur_policy_change. `class` and `subclass` are
- * those of the interface it goes to, 0 if to none.
+ * What it would change: bits of enum ur_policy_change. `is_firmware`: a class's
+ * write would reach an interface that takes firmware.
  */
-u32 ur_control_changes(const struct ur_control *c, u8 class,
-		       u8 subclass) ur_must_check;
+u32 ur_control_changes(const struct ur_control *c,
+		       bool is_firmware) ur_must_check;
 
 #endif

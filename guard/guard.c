@@ -280,16 +280,6 @@ static int judge_recipient(const struct ur_guard *g, const struct ur_control *c,
 	return 0;
 }
 
-static u32 changes_of(const struct ur_guard *g, const struct ur_control *c)
-{
-	const struct ur_alternate *a = NULL;
-
-	if (c->recipient == UR_CONTROL_INTERFACE)
-		a = current(g, (u8)c->index);
-	return ur_control_changes(c, a ? a->interface_class : 0,
-				  a ? a->interface_subclass : 0);
-}
-
 /* Whether a request that was judged asks for a change that policy forbids. */
 static bool is_forbidden(struct ur_guard *g, const struct ur_pdu *pdu)
 {
@@ -299,7 +289,7 @@ static bool is_forbidden(struct ur_guard *g, const struct ur_pdu *pdu)
 	if (pdu->command != UR_CMD_SUBMIT || pdu->ep != 0 ||
 	    g->state != UR_GUARD_APPROVED)
 		return false;
-	changes = changes_of(g, &c);
+	changes = ur_control_changes(&c, ur_approve_is_firmware(g, &c));
 	if (changes == UR_CHANGE_CONFIGURATION &&
 	    (g->first_configuration == 0 || c.value == g->first_configuration))
 		changes = 0;

@@ -64,6 +64,8 @@ struct ur_guard {
 	struct ur_op_busid port;	/* what was imported: "vm:1-1", or "1-1" */
 	struct ur_op_device device;	/* what the import said */
 	struct ur_policy_decision decision;	/* the last one */
+	u32 firmware_interfaces;	/* by number, as bits: approve.h */
+	u32 firmware_endpoints;
 	u8 first_configuration;		/* 0: none was selected yet */
 	bool is_configured;
 	struct ur_configuration selected;	/* if is_configured */

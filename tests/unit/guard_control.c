@@ -54,7 +54,7 @@ static void test_rows(void **unused)
 		row_is(rows[i].row, "known", ur_control_is_known(&c),
 		       rows[i].is_known);
 		row_is(rows[i].row, "changes",
-		       ur_control_changes(&c, 0xfe, 1), rows[i].changes);
+		       ur_control_changes(&c, true), rows[i].changes);
 	}
 }
 
@@ -85,16 +85,18 @@ static void test_is(void **unused)
 	assert_false(ur_control_is(&c, UR_GET_CONFIGURATION, UR_CONTROL_DEVICE));
 }
 
-/* A write to an interface is firmware only where the class is DFU's, both bytes. */
+/* A class's write is firmware only where the class is DFU's, both bytes. */
 static void test_firmware(void **unused)
 {
 	const u8 download[8] = { 0x21, 1 };
 	struct ur_control c = ur_control_read(download);
 
 	(void)unused;
-	assert_int_equal(ur_control_changes(&c, 0xfe, 1), UR_CHANGE_DFU);
-	assert_int_equal(ur_control_changes(&c, 0xfe, 2), 0);
-	assert_int_equal(ur_control_changes(&c, 3, 1), 0);
+	assert_int_equal(ur_control_changes(&c, ur_control_is_firmware(0xfe, 1)),
+			 UR_CHANGE_DFU);
+	assert_int_equal(ur_control_changes(&c, ur_control_is_firmware(0xfe, 2)),
+			 0);
+	assert_int_equal(ur_control_changes(&c, ur_control_is_firmware(3, 1)), 0);
 }
 
 int main(void)

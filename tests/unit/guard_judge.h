@@ -71,17 +71,50 @@ static inline u64 ref_judge_where(const struct ref *r, const u8 setup[8])
 	return 0;
 }
 
+/* A class's write: may the interface `number`, in some setting, get it? */
+static inline bool ref_may_get(const struct ref_configuration *c, u8 number,
+			       const u8 setup[8])
+{
+	u32 i, e;
+
+	if ((setup[0] & 31) == 1)
+		return number == setup[4];
+	if ((setup[0] & 31) != 2 || (setup[4] & 15) == 0)
+		return true;
+	for (i = 0; i < c->alternates; i++)
+		for (e = 0; e < c->alternate[i].endpoints; e++)
+			if (c->alternate[i].interface == number &&
+			    c->alternate[i].endpoint[e].address == setup[4])
+				return true;
+	return false;
+}
+
+/* Is there an interface for firmware, in any configuration, that may get it? */
+static inline bool ref_is_firmware(const struct ref_device *d, const u8 setup[8])
+{
+	u32 i, k;
+
+	for (i = 0; i < d->configurations; i++)
+		for (k = 0; k < d->configuration[i].alternates; k++) {
+			const struct ref_configuration *c = &d->configuration[i];
+
+			if (c->alternate[k].class == 0xfe &&
+			    c->alternate[k].subclass == 1 &&
+			    ref_may_get(c, c->alternate[k].interface, setup))
+				return true;
+		}
+	return false;
+}
+
 /* What the request would change: at most one bit of enum ur_policy_change. */
 static inline u32 ref_changes(const struct ref *r, const u8 setup[8])
 {
-	const struct ref_alternate *a = ref_current(r, setup[4]);
 
 	switch (setup[0] & 0xe0) {
 	case 0x40:
 		return 16;
 	case 0x20:
-		return (setup[0] & 31) == 1 && a && a->class == 0xfe &&
-			       a->subclass == 1 ? 8 : 0;
+		return ref_is_firmware(r->device, setup) ? 8 : 0;
 	case 0:
 		if (setup[1] == 9)
 			return r->first_configuration == 0 ||

@@ -318,6 +318,98 @@ static void test_firmware(void **unused)
 }
 
 /*
+ * Where a class's write can reach firmware. Configuration 1 has interface 0 (vendor's,
+ * endpoints 81 and 02) and interface 1: DFU in setting 1, in setting 0 a vendor's
+ * with endpoint 83. Configuration 2 has interface 0 as DFU.
+ */
+#define DFU_1 9, 4, 1, 1, 0, 0xfe, 1, 1, 0
+#define DFU_0 9, 4, 0, 0, 0, 0xfe, 1, 1, 0
+#define VENDOR_0 9, 4, 0, 0, 2, 255, 1, 1, 0, 7, 5, 0x81, 2, 64, 0, 0, \
+		 7, 5, 0x02, 2, 64, 0, 0
+#define VENDOR_1 9, 4, 1, 0, 1, 255, 9, 9, 0, 7, 5, 0x83, 3, 8, 0, 1
+
+static const u8 CONFIGURATION_1[] = { 9, 2, 57, 0, 2, 1, 0, 0x80, 50, VENDOR_0,
+				      VENDOR_1, DFU_1 };
+static const u8 CONFIGURATION_2[] = { 9, 2, 18, 0, 1, 2, 0, 0x80, 50, DFU_0 };
+
+/* How many configurations the device has, and a write to it without data. */
+static const struct {
+	int row;
+	u32 configurations;
+	u8 setup[8];
+	bool is_stalled;
+} writes[] = {
+	{ 1, 1, { 0x21, 1, 0, 0, 0, 0, 0, 0 }, false },
+	/* A setting that is not selected, yet: the device may be in it by then. */
+	{ 2, 1, { 0x21, 1, 0, 0, 1, 0, 0, 0 }, true },
+	{ 3, 2, { 0x21, 1, 0, 0, 0, 0, 0, 0 }, true },
+	{ 4, 2, { 0x21, 1, 0, 0, 1, 0, 0, 0 }, true },
+	/* To nobody in particular: the device's firmware may not look. */
+	{ 5, 1, { 0x20, 1, 0, 0, 0, 0, 0, 0 }, true },
+	{ 6, 1, { 0x20, 0, 0, 0, 7, 0, 0, 0 }, true },
+	{ 7, 1, { 0x23, 1, 0, 0, 0, 0, 0, 0 }, true },
+	/* To an endpoint: as to its interface; endpoint 0 is nobody's. */
+	{ 8, 1, { 0x22, 1, 0, 0, 0x81, 0, 0, 0 }, false },
+	{ 9, 1, { 0x22, 1, 0, 0, 0x02, 0, 0, 0 }, false },
+	{ 10, 1, { 0x22, 1, 0, 0, 0x83, 0, 0, 0 }, true },
+	{ 11, 1, { 0x22, 1, 0, 0, 0x80, 0, 0, 0 }, true },
+	{ 12, 1, { 0x22, 1, 0, 0, 0x00, 0, 0, 0 }, true },
+	/* Reading, and what is no class's, is not firmware. */
+	{ 13, 1, { 0xa1, 3, 0, 0, 1, 0, 0, 0 }, false },
+	{ 14, 1, { 0xa0, 3, 0, 0, 0, 0, 0, 0 }, false },
+	{ 15, 1, { 0x40, 1, 0, 0, 0, 0, 0, 0 }, false },
+	{ 16, 1, { 0x00, 3, 1, 0, 0, 0, 0, 0 }, false },
+};
+
+/* Import, descriptors, configuration 1. */
+static void enumerate_dfu(u32 configurations)
+{
+	const struct test_device d = { "dfu", 0x46f4, 1, DISK_DEVICE,
+				       CONFIGURATION_1, sizeof(CONFIGURATION_1) };
+	u8 get[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 }, device[18];
+	const u8 select[8] = { 0, 9, 1, 0, 0, 0, 0, 0 };
+
+	memcpy(device, DISK_DEVICE, 18);
+	device[17] = (u8)configurations;
+	put_import(&M, "1-1");
+	assert_int_equal(route_passes(&R, UR_TO_DEVICE), 0);
+	put_imported(&M, &d, "1-1");
+	M.at[M.bytes - 2] = (u8)configurations;
+	assert_int_equal(route_passes(&R, UR_TO_CLIENT), 0);
+	assert_int_equal(route_control(&R, 1, get, device, 18), 0);
+	get[3] = 2;
+	get[6] = 255;
+	assert_int_equal(route_control(&R, 2, get, CONFIGURATION_1,
+				       sizeof(CONFIGURATION_1)), 0);
+	get[2] = 1;
+	if (configurations == 2)
+		assert_int_equal(route_control(&R, 3, get, CONFIGURATION_2,
+					       sizeof(CONFIGURATION_2)), 0);
+	assert_int_equal(route_control(&R, 4, select, NULL, 0), 0);
+}
+
+static void test_writes(void **unused)
+{
+	size_t i, bytes;
+	u8 *table = compile("allow label \"deny=dfu\"", &bytes);
+
+	(void)unused;
+	for (i = 0; i < ROWS(writes); i++) {
+		assert_int_equal(route_open(&R, table, bytes, "c"), 0);
+		enumerate_dfu(writes[i].configurations);
+		put_submit(&M, 9, writes[i].setup[0] >> 7, 0, 0, 0,
+			   writes[i].setup);
+		row_is(writes[i].row, "severed",
+		       route_send(&R, UR_TO_DEVICE, M.at, M.bytes, 48), 0);
+		row_is(writes[i].row, "passed", R.passed_bytes,
+		       writes[i].is_stalled ? 0 : 48);
+		row_is(writes[i].row, "stalled", R.guard.stalled,
+		       writes[i].is_stalled);
+	}
+	free(table);
+}
+
+/*
  * A device list names some interfaces of a device: 08:06:50 and 03:01:01 here. What
  * they prove decides; what more of them could change does not.
  */
@@ -377,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_decisions),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_firmware),
+		cmocka_unit_test(test_writes),
 		cmocka_unit_test(test_lists),
 	};
 
