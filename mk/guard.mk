@@ -39,9 +39,10 @@ suite-unit-guard.deps = $(GUARD_TESTS)
 
 RELAY_TESTS := $(BUILD_DIR)/tests/loop-relay $(BUILD_DIR)/tests/loop-router
 $(BUILD_DIR)/tests/loop-router: $(GUARD_DIR)/cli/compile.o
+$(BUILD_DIR)/tests/loop-relay: RELAY_LDFLAGS = -Wl,--wrap=ur_channel_data
 
 $(RELAY_TESTS): $(BUILD_DIR)/tests/loop-%: $(GUARD_DIR)/tests/loop/%.o $(GUARD_OBJ) $(RELAY_OBJ)
-	$(CC) $(UR_CFLAGS) $(SAN) -o $@ $^ -lcmocka
+	$(CC) $(UR_CFLAGS) $(SAN) $(RELAY_LDFLAGS) -o $@ $^ -lcmocka
 
 SUITES += loop-relay
 suite-loop-relay = $(call EACH_TEST,$(RELAY_TESTS))

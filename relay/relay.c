@@ -25,6 +25,7 @@ int ur_route_init(struct ur_route *route, struct ur_relay_end client,
 	route->state = UR_ROUTE_OPEN;
 	route->is_pending = false;
 	route->stalls = false;
+	route->first = UR_TO_DEVICE;
 	route->end[UR_TO_DEVICE] = client;
 	route->end[UR_TO_CLIENT] = device;
 	for (i = 0; i < 2; i++) {
@@ -83,7 +84,7 @@ static enum step put(struct ur_route *route, enum ur_travel travel, u32 *bytes)
 
 	if (n <= 0)
 		return step_of_error(n);
-	*bytes = (u32)n;
+	*bytes += (u32)n;
 	sent += (u32)n;
 	route->sent[travel] = sent < gate->bytes ? sent : 0;
 	if (sent == gate->bytes)
@@ -119,7 +120,7 @@ static enum step take(struct ur_route *route, enum ur_travel travel, u32 *bytes)
 		return ur_gate_is_between(gate) ? ENDS : BREAKS;
 	if (n < 0)
 		return step_of_error(n);
-	*bytes = (u32)n;
+	*bytes += (u32)n;
 	n = ur_gate_fill(gate, (u32)n);
 	if (n == UR_GATE_STALLED) {
 		ur_gate_stall(gate, route->stall);
@@ -145,7 +146,7 @@ static enum step put_stall(struct ur_route *route, u32 *bytes)
 
 	if (n <= 0)
 		return step_of_error(n);
-	*bytes = (u32)n;
+	*bytes += (u32)n;
 	route->stall_sent += (u32)n;
 	route->stalls = route->stall_sent < UR_PDU_HEADER_BYTES;
 	return MOVED;
@@ -178,18 +179,39 @@ static void end_direction(struct ur_route *route, enum ur_travel travel)
 		finish(route, UR_ROUTE_BROKEN);
 }
 
-static bool pump(struct ur_route *route, enum ur_travel travel)
-{
-	u64 begun = route->guard.passed[travel];
-	u32 steps, part, bytes = 0;
+/* What a route's turn has spent, both directions together. */
+struct budget {
+	u64 begun;		/* messages that had passed before */
+	u32 bytes;
+	u32 steps;
+};
 
-	for (steps = 0; steps < UR_RELAY_STEPS; steps++) {
-		part = 0;
-		switch (step(route, travel, &part)) {
+static u64 passed(const struct ur_route *route)
+{
+	return route->guard.passed[UR_TO_DEVICE] +
+	       route->guard.passed[UR_TO_CLIENT];
+}
+
+/* What passed already may still go on its way. */
+static bool is_spent(const struct ur_route *route, enum ur_travel travel,
+		     const struct budget *spent)
+{
+	return spent->steps >= UR_RELAY_STEPS || spent->bytes >= UR_RELAY_BYTES ||
+	       (passed(route) - spent->begun >= UR_RELAY_MESSAGES &&
+		!route->gate[travel].is_ready);
+}
+
+static bool pump(struct ur_route *route, enum ur_travel travel,
+		 struct budget *spent)
+{
+	bool moved = false;
+
+	while (!is_spent(route, travel, spent)) {
+		switch (step(route, travel, &spent->bytes)) {
 		case MOVED:
 			break;
 		case WAITS:
-			return steps > 0;
+			return moved;
 		case ENDS:
 			end_direction(route, travel);
 			return true;
@@ -200,22 +222,24 @@ static bool pump(struct ur_route *route, enum ur_travel travel)
 			finish(route, UR_ROUTE_REFUSED);
 			return true;
 		}
-		bytes += part;
-		if (bytes >= UR_RELAY_BYTES ||
-		    (route->guard.passed[travel] - begun >= UR_RELAY_MESSAGES &&
-		     !route->gate[travel].is_ready))
-			break;
+		moved = true;
+		spent->steps++;
 	}
 	return true;
 }
 
+/* The direction that goes first may leave the other one nothing: it is last next time. */
 static bool turn(struct ur_route *route)
 {
+	struct budget spent = { passed(route), 0, 0 };
+	enum ur_travel first = route->first;
 	bool moved = false;
-	u32 i;
 
-	for (i = 0; i < 2 && route->state == UR_ROUTE_OPEN; i++)
-		moved |= pump(route, (enum ur_travel)i);
+	route->first = first == UR_TO_DEVICE ? UR_TO_CLIENT : UR_TO_DEVICE;
+	if (route->state == UR_ROUTE_OPEN)
+		moved = pump(route, first, &spent);
+	if (route->state == UR_ROUTE_OPEN)
+		moved |= pump(route, route->first, &spent);
 	return moved;
 }
 

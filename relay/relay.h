@@ -5,9 +5,10 @@
  *     client VM == link 0 == | relay: gate[0] -> |  == link 1 == device VM
  *                            |        <- gate[1] |
  *
- * Promise. A turn moves at most UR_RELAY_MESSAGES messages and UR_RELAY_BYTES
- *   bytes a route and direction, in at most UR_RELAY_STEPS steps, whatever the
- *   ends do. A message is copied out of the sender's ring whole before it is
+ * Promise. In a turn at most UR_RELAY_MESSAGES messages of a route pass, and some
+ *   UR_RELAY_BYTES bytes move (at most one message's more), in at most UR_RELAY_STEPS
+ *   steps: both directions together, each one first in every other turn, whatever
+ *   the ends do. A message is copied out of the sender's ring whole before it is
  *   judged, and only what passed is copied into the receiver's. A receiver that is
  *   slow stops its own route: the next message is not taken before this one went.
  *   A refusal resets both channels.
@@ -43,6 +44,7 @@ struct ur_route {
 	 * that, the client's channel stays open, for the owner to answer.
 	 */
 	bool is_pending;
+	enum ur_travel first;		/* in the next turn */
 	bool has_ended[2];		/* no more comes from there */
 	u32 sent[2];			/* of the message that is ready */
 	/* The guard's own answer to the client, before anything else goes on. */

@@ -6,8 +6,10 @@
  *      client end == link == |                 | == link == device end      (1)
  *
  * Rings of 4 KiB and messages of up to 60 KiB, so that everything has to wait for
- * everything else.
+ * everything else. The linker puts __wrap_ur_channel_data() between the relay and
+ * the rings: it sees who is asked first and can give less than there is.
  */
+#define PAIR_OUTBOX (5u << 20)	/* four of the large rings */
 #include "../unit/pair.h"
 #include "relay.h"
 #include "route.h"
@@ -16,7 +18,8 @@
 #undef B
 
 #define RING 4096u
-#define STREAM (256u << 10)
+#define STREAM (1u << 20)
+#define LARGE_RING (1u << 20)
 
 struct stream {
 	u8 *at;
@@ -38,6 +41,24 @@ static struct ur_policy policy;
 static struct ur_route *routes[2] = { &beds[0].route, &beds[1].route };
 static struct ur_relay relay;
 static u32 random_state = 7;
+static u32 ring_bytes = RING;
+static u32 bytes_at_once = ~0u;		/* of a ring, for the relay */
+static const struct ur_link *asked_first;	/* by it; NULL: it may be set */
+
+int __real_ur_channel_data(struct ur_link *l, struct ur_ticket t, u32 max,
+			   struct ur_peer_span spans[2]);
+int __wrap_ur_channel_data(struct ur_link *l, struct ur_ticket t, u32 max,
+			   struct ur_peer_span spans[2]);
+
+int __wrap_ur_channel_data(struct ur_link *l, struct ur_ticket t, u32 max,
+			   struct ur_peer_span spans[2])
+{
+	if (!asked_first)
+		asked_first = l;
+	return __real_ur_channel_data(l, t, max < bytes_at_once ? max :
+								bytes_at_once,
+				      spans);
+}
 
 static u32 draw(void)
 {
@@ -49,7 +70,7 @@ static u32 draw(void)
 
 static void side_open(struct side *s)
 {
-	pair_open(&s->pair, 4, RING);
+	pair_open(&s->pair, 4, ring_bytes);
 	pair_up(&s->pair);
 	pair_connect(&s->pair, UR_END_A, s->ticket);
 	s->out = (struct stream){ calloc(1, STREAM), 0, 0 };
@@ -94,11 +115,19 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup_large(void **state)
+{
+	ring_bytes = LARGE_RING;
+	return setup(state);
+}
+
 static int teardown(void **state)
 {
 	int i;
 
 	(void)state;
+	bytes_at_once = ~0u;
+	ring_bytes = RING;
 	for (i = 0; i < 2; i++) {
 		side_close(&beds[i].client);
 		side_close(&beds[i].device);
@@ -253,27 +282,140 @@ static void test_back_pressure(void **state)
 	came_through(client, &beds[0].device);
 }
 
+/* ---- a turn is bounded ---------------------------------------------------------- */
+
+static void say_requests(struct bed *b, u32 seqnum, u32 count)
+{
+	const u8 status[8] = { 0x80, 0, 0, 0, 0, 0, 2, 0 };
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		put_submit(&M, seqnum + i, UR_DIR_IN, 0, 2, 0, status);
+		say(&b->client);
+	}
+}
+
+static void say_answers(struct bed *b, u32 seqnum, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		put_ret(&M, seqnum + i, (u32)-32, 0, 0, 0);
+		say(&b->device);
+	}
+}
+
+/* All of it into the ring, without a turn. */
+static void fill_ring(struct side *s)
+{
+	while (s->out.done < s->out.bytes)
+		(void)side_step(s);
+}
+
+/* How many messages of the first route pass in one turn. */
+static u32 turn_passes(struct bed *b, u32 part[2])
+{
+	u64 before[2] = { b->route.guard.passed[0], b->route.guard.passed[1] };
+	u32 i;
+
+	asked_first = NULL;
+	assert_true(ur_relay_turn(&relay));
+	for (i = 0; i < 2; i++)
+		part[i] = (u32)(b->route.guard.passed[i] - before[i]);
+	return part[0] + part[1];
+}
+
 /* 80 messages lie in the ring and the other one has room: a turn passes 64. */
 static void test_turn_is_bounded(void **state)
 {
 	struct bed *b = &beds[0];
-	u64 before;
-	u32 i;
+	u32 part[2];
 
 	(void)state;
 	enumerate(b);
-	for (i = 0; i < 80; i++) {
-		const u8 status[8] = { 0x80, 0, 0, 0, 0, 0, 2, 0 };
+	say_requests(b, 500, 80);
+	fill_ring(&b->client);
+	assert_int_equal(turn_passes(b, part), 64);
+	assert_int_equal(part[UR_TO_DEVICE], 64);
+	run(200);
+	say_answers(b, 500, 80);
+	fill_ring(&b->device);
+	assert_int_equal(turn_passes(b, part), 64);
+	assert_int_equal(part[UR_TO_CLIENT], 64);
+}
 
-		put_submit(&M, 500 + i, UR_DIR_IN, 0, 2, 0, status);
+/* 80 in both rings: 64 of one direction, and in the next turn of the other one. */
+static void test_turn_is_shared(void **state)
+{
+	struct bed *b = &beds[0];
+	u32 part[2], other[2];
+
+	(void)state;
+	enumerate(b);
+	say_requests(b, 500, 80);
+	run(200);
+	say_requests(b, 600, 80);
+	say_answers(b, 500, 80);
+	fill_ring(&b->client);
+	fill_ring(&b->device);
+	assert_int_equal(turn_passes(b, part), 64);
+	assert_int_equal(turn_passes(b, other), 64);
+	assert_int_equal(part[UR_TO_DEVICE] + other[UR_TO_DEVICE], 64);
+	assert_int_equal(part[UR_TO_CLIENT] + other[UR_TO_CLIENT], 64);
+}
+
+/*
+ * Twelve writes of 60048 bytes, each taken and put: after nine of them more than
+ * 1 MiB was moved, after eight and the half of the ninth not yet.
+ */
+static void test_turn_moves_a_mebibyte(void **state)
+{
+	struct bed *b = &beds[0];
+	u32 i, k, part[2];
+
+	(void)state;
+	enumerate(b);
+	for (i = 0; i < 12; i++) {
+		put_submit(&M, 500 + i, UR_DIR_OUT, 2, 60000, 0, NULL);
+		for (k = 0; k < 60000; k++)
+			put8(&M, k);
 		say(&b->client);
 	}
-	before = b->route.guard.passed[UR_TO_DEVICE];
-	while (b->client.out.done < b->client.out.bytes)
-		(void)side_step(&b->client);
-	(void)!ur_relay_turn(&relay);
-	assert_int_equal(b->route.guard.passed[UR_TO_DEVICE] - before,
-			 UR_RELAY_MESSAGES);
+	fill_ring(&b->client);
+	assert_int_equal(turn_passes(b, part), 9);
+	assert_int_equal(turn_passes(b, part), 3);
+	run(8000);
+	came_through(&b->client, &b->device);
+}
+
+/* A ring that gives a byte at a time: 49 steps a message, 10 of them in 512. */
+static void test_turn_has_512_steps(void **state)
+{
+	struct bed *b = &beds[0];
+	u32 part[2];
+
+	(void)state;
+	enumerate(b);
+	say_requests(b, 500, 30);
+	fill_ring(&b->client);
+	bytes_at_once = 1;
+	assert_int_equal(turn_passes(b, part), 10);
+}
+
+/* The next route goes first in the next turn. */
+static void test_turns_rotate(void **state)
+{
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		const struct bed *b = &beds[i % 2];
+
+		asked_first = NULL;
+		(void)!ur_relay_turn(&relay);
+		assert_true(asked_first == &b->client.pair.l[UR_END_B] ||
+			    asked_first == &b->device.pair.l[UR_END_B]);
+	}
 }
 
 static void is_reset(struct side *s)
@@ -419,6 +561,11 @@ int main(void)
 		relay_test(test_honest),
 		relay_test(test_back_pressure),
 		relay_test(test_turn_is_bounded),
+		relay_test(test_turn_is_shared),
+		cmocka_unit_test_setup_teardown(test_turn_moves_a_mebibyte,
+						setup_large, teardown),
+		relay_test(test_turn_has_512_steps),
+		relay_test(test_turns_rotate),
 		relay_test(test_refused),
 		relay_test(test_stalled),
 		relay_test(test_ends_in_the_middle),

@@ -18,7 +18,9 @@
 #include "channel.h"
 #include <cmocka.h>
 
+#ifndef PAIR_OUTBOX
 #define PAIR_OUTBOX 32768u
+#endif
 #define PAIR_GUARD 65536u
 /* A diagnostic of TAP, beside the plan. */
 #define row_fails(...)                    \
