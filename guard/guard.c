@@ -362,6 +362,7 @@ static int admit_configuration(struct ur_guard *g, const struct ur_pdu *pdu,
 		if (ur_approve_descriptors(g, v))
 			return UR_PEER_BROKEN;
 		g->state = UR_GUARD_APPROVED;
+		g->is_approved = true;
 	}
 	if (c.value != 0 && !ur_approve_find(g, c.value))
 		return ur_deny(v, UR_REASON_CONFIGURATION,

@@ -64,6 +64,7 @@ struct ur_guard {
 	struct ur_op_busid port;	/* what was imported: "vm:1-1", or "1-1" */
 	struct ur_op_device device;	/* what the import said */
 	struct ur_policy_decision decision;	/* the last one */
+	bool is_approved;	/* it was, whatever came after */
 	u32 firmware_interfaces;	/* by number, as bits: approve.h */
 	u32 firmware_endpoints;
 	u8 first_configuration;		/* 0: none was selected yet */

@@ -33,7 +33,10 @@ void ur_call_audit(struct ur_router *r, const struct ur_call *c,
 		record.product = g->device.product;
 		record.decision = g->decision;
 	}
-	record.verdict = event == UR_AUDIT_STALLED ? g->forbidden : g->verdict;
+	/* The approval may be told after the refusal that came behind it. */
+	if (event != UR_AUDIT_APPROVED)
+		record.verdict = event == UR_AUDIT_STALLED ? g->forbidden :
+							     g->verdict;
 	for (i = 0; i < 2; i++)
 		record.passed[i] = g->passed[i];
 	ur_audit_write(&r->audit, &record);

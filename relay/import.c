@@ -182,7 +182,7 @@ static bool step_routed(struct ur_router *r, struct ur_call *c)
 		[UR_ROUTE_BROKEN] = UR_AUDIT_CUT,
 	};
 
-	if (!c->is_approved && c->route.guard.state == UR_GUARD_APPROVED) {
+	if (!c->is_approved && c->route.guard.is_approved) {
 		c->is_approved = true;
 		ur_call_audit(r, c, UR_AUDIT_APPROVED);
 	}

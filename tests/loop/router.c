@@ -248,6 +248,57 @@ static void test_refused(void **state)
 	assert_int_equal(ur_router_calls(&router, UR_CALL_ROUTED), 1);
 }
 
+/* The next record, which is of that event. */
+static struct ur_audit_record next_record(enum ur_audit_event event)
+{
+	struct ur_audit_record record = { .event = UR_AUDIT_EVENTS };
+
+	(void)!ur_audit_take(&router.audit, &record);
+	assert_string_equal(ur_audit_name(record.event), ur_audit_name(event));
+	return record;
+}
+
+static void submit(u32 seqnum, const u8 setup[8])
+{
+	put_submit(&M, seqnum, setup[0] >> 7, 0, setup[6], 0, setup);
+	say(CLIENT1, 0);
+}
+
+static void answer(u32 seqnum, const u8 *data, u32 bytes)
+{
+	put_ret(&M, seqnum, 0, bytes, 0, 0);
+	memcpy(M.at + M.bytes, data, bytes);
+	M.bytes += bytes;
+	say(USB1, 0);
+}
+
+/* Approved and refused in one turn: both are told, in this order. */
+static void test_approved_and_refused(void **state)
+{
+	const u8 device[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 };
+	const u8 all[8] = { 0x80, 6, 0, 2, 0, 0, 32, 0 };
+	const u8 set[8] = { 0, 9, 1, 0, 0, 0, 0, 0 };
+	struct message both;
+
+	(void)state;
+	import(CLIENT1, 0, USB1, 0);
+	submit(1, device);
+	answer(1, DISK_DEVICE, 18);
+	submit(2, all);
+	answer(2, DISK_CONFIGURATION, 32);
+	put_submit(&M, 3, 0, 0, 0, 0, set);
+	both = M;
+	put_submit(&M, 4, UR_DIR_IN, 9, 8, 0, NULL);
+	memcpy(both.at + both.bytes, M.at, M.bytes);
+	both.bytes += M.bytes;
+	M = both;
+	say(CLIENT1, 0);
+	assert_int_equal(next_record(UR_AUDIT_APPROVED).verdict.reason,
+			 UR_REASON_NONE);
+	assert_int_equal(next_record(UR_AUDIT_REFUSED).verdict.reason,
+			 UR_REASON_ENDPOINT);
+}
+
 /* A VM dies and comes back: its routes end, and the device can be had again. */
 static void test_reborn(void **state)
 {
@@ -419,6 +470,7 @@ int main(void)
 		router_test(test_held),
 		router_test(test_held_race),
 		router_test(test_refused),
+		router_test(test_approved_and_refused),
 		router_test(test_reborn),
 		router_test(test_share),
 		router_test(test_services),
