@@ -66,6 +66,10 @@ static const struct {
 	[UR_REASON_POLICY_CHANGE] = { "policy-change",
 		"the policy does not allow this change of the device" },
 	[UR_REASON_HELD] = { "held", "another client has this device" },
+	[UR_REASON_SHARE] = { "share",
+		"a call beyond those that one client may have" },
+	[UR_REASON_SERVICE] = { "service",
+		"a call for what the guard does not serve" },
 };
 
 const char *ur_reason_name(enum ur_reason reason)

@@ -49,8 +49,10 @@ enum ur_reason {
 	/* policy */
 	UR_REASON_POLICY_DEVICE,
 	UR_REASON_POLICY_CHANGE,
-	/* what another route has */
+	/* what others have, or nobody gives: the router's */
 	UR_REASON_HELD,
+	UR_REASON_SHARE,
+	UR_REASON_SERVICE,
 	UR_REASONS,
 };
 

@@ -17,6 +17,11 @@ const char *ur_audit_name(enum ur_audit_event event)
 	return (u32)event < UR_AUDIT_EVENTS ? names[event] : "unknown";
 }
 
+void ur_audit_count(struct ur_audit *audit, enum ur_reason reason, u32 times)
+{
+	audit->refused[reason] += times;
+}
+
 void ur_audit_write(struct ur_audit *audit, const struct ur_audit_record *record)
 {
 	struct ur_audit_record *to;
@@ -29,6 +34,8 @@ void ur_audit_write(struct ur_audit *audit, const struct ur_audit_record *record
 	to = &audit->record[(audit->first + audit->count) % UR_AUDIT_RECORDS];
 	*to = *record;
 	to->number = audit->written;
+	if (record->verdict.reason != UR_REASON_NONE)
+		to->total = audit->refused[record->verdict.reason];
 	audit->count++;
 }
 
@@ -131,13 +138,17 @@ static void put_device(struct line *l, const struct ur_audit_record *r)
 		put_value(l, "line", r->decision.line);
 }
 
-static void put_verdict(struct line *l, const struct ur_verdict *v)
+static void put_verdict(struct line *l, const struct ur_audit_record *r)
 {
+	const struct ur_verdict *v = &r->verdict;
+
 	put_string(l, "reason", ur_reason_name(v->reason));
 	put_string(l, "field", v->why.field);
 	put_value(l, "got", v->why.got);
 	put_string(l, "want", v->why.rule);
 	put_value(l, "limit", v->why.want);
+	if (r->total > 0)
+		put_value(l, "total", r->total);
 }
 
 u32 ur_audit_line(const struct ur_audit_record *r, char text[UR_AUDIT_LINE_BYTES])
@@ -154,7 +165,7 @@ u32 ur_audit_line(const struct ur_audit_record *r, char text[UR_AUDIT_LINE_BYTES
 	if (r->event == UR_AUDIT_DENIED)
 		put_string(&l, "told", ur_op_status_text(r->status));
 	if (r->verdict.reason != UR_REASON_NONE)
-		put_verdict(&l, &r->verdict);
+		put_verdict(&l, r);
 	if (r->event >= UR_AUDIT_REFUSED) {
 		put_value(&l, "to_device", r->passed[UR_TO_DEVICE]);
 		put_value(&l, "to_client", r->passed[UR_TO_CLIENT]);

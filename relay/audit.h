@@ -4,7 +4,9 @@
  * prints them its own way.
  *
  * Promise. No record is changed once it was written. While nobody takes any out,
- *   the first UR_AUDIT_RECORDS stay and the later ones are counted as lost.
+ *   the first UR_AUDIT_RECORDS stay and the later ones are counted as lost. A refusal
+ *   is counted whether or not its record is lost, and where there is none: calls
+ *   that are refused before anything was said.
  * Threads. The router's. Memory. Fixed.
  * Trust. Names and numbers of devices are claims of the device side; they were
  *   checked to be printable (op.h).
@@ -40,12 +42,14 @@ struct ur_audit_record {
 	struct ur_policy_decision decision;
 	u32 status;		/* enum ur_op_status */
 	struct ur_verdict verdict;
+	u64 total;		/* refusals for that reason so far, this one included */
 	u64 passed[2];		/* messages, by enum ur_travel */
 };
 
 struct ur_audit {
 	u64 written;		/* lost ones included */
 	u64 lost;
+	u64 refused[UR_REASONS];	/* since the start; a stall counts as well */
 	u32 first;
 	u32 count;
 	struct ur_audit_record record[UR_AUDIT_RECORDS];
@@ -54,7 +58,10 @@ struct ur_audit {
 /* "imported" */
 const char *ur_audit_name(enum ur_audit_event event);
 
-/* A copy of `record`, numbered. */
+/* So many refusals for that reason: before the record of the last is written. */
+void ur_audit_count(struct ur_audit *audit, enum ur_reason reason, u32 times);
+
+/* A copy of `record`, numbered, with its total. */
 void ur_audit_write(struct ur_audit *audit, const struct ur_audit_record *record);
 
 /* The oldest, which leaves. False: there is none. */

@@ -12,10 +12,20 @@ void ur_call_enter(struct ur_call *c, enum ur_call_state state)
 	c->ticks = 0;
 }
 
-void ur_call_audit(struct ur_router *r, const struct ur_call *c,
+static void count_refusals(struct ur_audit *audit, struct ur_guard *g)
+{
+	u32 i;
+
+	for (i = 0; i < UR_REASONS; i++) {
+		ur_audit_count(audit, (enum ur_reason)i, g->refused[i]);
+		g->refused[i] = 0;
+	}
+}
+
+void ur_call_audit(struct ur_router *r, struct ur_call *c,
 		   enum ur_audit_event event)
 {
-	const struct ur_guard *g = &c->route.guard;
+	struct ur_guard *g = &c->route.guard;
 	const char *client = ur_call_client(r, c);
 	struct ur_audit_record record = {
 		.event = event,
@@ -39,6 +49,7 @@ void ur_call_audit(struct ur_router *r, const struct ur_call *c,
 							     g->verdict;
 	for (i = 0; i < 2; i++)
 		record.passed[i] = g->passed[i];
+	count_refusals(&r->audit, g);
 	ur_audit_write(&r->audit, &record);
 }
 

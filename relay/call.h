@@ -22,7 +22,8 @@ const char *ur_call_client(const struct ur_router *r, const struct ur_call *c);
 
 void ur_call_enter(struct ur_call *c, enum ur_call_state state);
 
-void ur_call_audit(struct ur_router *r, const struct ur_call *c,
+/* A record; what its guard refused since the last one is counted. */
+void ur_call_audit(struct ur_router *r, struct ur_call *c,
 		   enum ur_audit_event event);
 
 /* The first `bytes` of the buffer go to the client, and then it is over. */

@@ -57,7 +57,10 @@ static bool find_device(struct ur_router *r, struct ur_call *c)
 	c->last_device = prefix ? c->device : r->config.device_count - 1;
 	if (prefix == 0)
 		c->device = 0;
-	return ur_op_busid_set(&c->rest, c->op.busid.text + prefix, &why) == 0;
+	if (ur_op_busid_set(&c->rest, c->op.busid.text + prefix, &why) == 0)
+		return true;
+	(void)ur_guard_sever(&c->route.guard, UR_REASON_FRAMING, &why);
+	return false;
 }
 
 /* Does another call have, or is it about to get, what this one got? */
@@ -187,6 +190,8 @@ static bool step_routed(struct ur_router *r, struct ur_call *c)
 		ur_call_audit(r, c, UR_AUDIT_APPROVED);
 	}
 	if (c->stalled != c->route.guard.stalled) {
+		ur_audit_count(&r->audit, UR_REASON_POLICY_CHANGE,
+			       c->route.guard.stalled - c->stalled);
 		c->stalled = c->route.guard.stalled;
 		ur_call_audit(r, c, UR_AUDIT_STALLED);
 	}

@@ -43,6 +43,16 @@ static bool is_done(const struct ur_listing *l)
 
 /* ---- what policy shows ----------------------------------------------------- */
 
+static void note(const struct ur_listing *l, struct ur_audit_record *record,
+		 struct ur_audit *audit)
+{
+	u32 i;
+
+	for (i = 0; l->config.client[i] != '\0'; i++)
+		record->client[i] = l->config.client[i];
+	ur_audit_write(audit, record);
+}
+
 static void note_hidden(const struct ur_listing *l,
 			const struct ur_op_busid *port,
 			struct ur_policy_decision decision,
@@ -56,11 +66,25 @@ static void note_hidden(const struct ur_listing *l,
 		.product = l->device.product,
 		.decision = decision,
 	};
+
+	note(l, &record, audit);
+}
+
+/* The list is none: its device VM is named, and no device. */
+static void note_refused(const struct ur_listing *l, enum ur_reason reason,
+			 const struct ur_refusal *why, struct ur_audit *audit)
+{
+	const char *vm = l->config.devices[l->site].name;
+	struct ur_audit_record record = {
+		.event = UR_AUDIT_REFUSED,
+		.verdict = { reason, *why },
+	};
 	u32 i;
 
-	for (i = 0; l->config.client[i] != '\0'; i++)
-		record.client[i] = l->config.client[i];
-	ur_audit_write(audit, &record);
+	for (i = 0; vm[i] != '\0'; i++)
+		record.port.text[i] = vm[i];
+	ur_audit_count(audit, reason, 1);
+	note(l, &record, audit);
 }
 
 static void write_device(struct ur_listing *l, const struct ur_op_busid *port)
@@ -109,10 +133,11 @@ static void settle_device(struct ur_listing *l, struct ur_audit *audit)
 
 /* ---- a device VM's answer --------------------------------------------------- */
 
-/* Bytes of one piece. 0: taken; else as ur_end_receive(), or the framer's error. */
-static int read_some(struct ur_listing *l, int *event)
+/* Bytes of one piece. 0: taken; else as ur_end_receive(), or a list that is none. */
+static int read_some(struct ur_listing *l, int *event, struct ur_audit *audit)
 {
 	u8 bytes[UR_OP_DEVICE_BYTES];
+	struct ur_refusal why;
 	size_t taken;
 	int n = ur_end_receive(&l->end, bytes, ur_op_framer_wants(&l->op));
 
@@ -120,7 +145,17 @@ static int read_some(struct ur_listing *l, int *event)
 	if (n <= 0)
 		return n == 0 ? UR_PEER_CLOSED : n;
 	*event = ur_op_framer_take(&l->op, bytes, (size_t)n, &taken);
-	return *event < 0 ? *event : 0;
+	if (*event < 0) {
+		note_refused(l, UR_REASON_FRAMING, &l->op.why, audit);
+		return UR_PEER_BROKEN;
+	}
+	if (*event == UR_OP_HEADER && l->op.header.code != UR_OP_REP_DEVLIST) {
+		(void)ur_refuse_other(&why, "op code", l->op.header.code,
+				      UR_OP_REP_DEVLIST);
+		note_refused(l, UR_REASON_ORDER, &why, audit);
+		return UR_PEER_BROKEN;
+	}
+	return 0;
 }
 
 static void take_piece(struct ur_listing *l, int event, struct ur_audit *audit)
@@ -142,14 +177,12 @@ static bool read_list(struct ur_listing *l, struct ur_audit *audit)
 	int event, error;
 
 	for (pieces = 0; pieces < PIECES_A_STEP; pieces++) {
-		error = read_some(l, &event);
+		error = read_some(l, &event, audit);
 		if (error == UR_TRY_AGAIN)
 			return false;
 		if (!error)
 			take_piece(l, event, audit);
-		if (error || ur_op_framer_wants(&l->op) == 0 ||
-		    (event == UR_OP_HEADER &&
-		     l->op.header.code != UR_OP_REP_DEVLIST)) {
+		if (error || ur_op_framer_wants(&l->op) == 0) {
 			next_site(l);
 			return true;
 		}

@@ -119,6 +119,15 @@ static void take_request(struct ur_router *r, struct ur_call *c)
 		ur_import_begin(r, c);
 }
 
+/* What it asks is no request. Its busid was not found good: not for a record. */
+static void refuse_request(struct ur_router *r, struct ur_call *c)
+{
+	(void)ur_guard_sever(&c->route.guard, UR_REASON_FRAMING, &c->op.why);
+	ur_zero(&c->op.busid, sizeof(c->op.busid));
+	ur_call_audit(r, c, UR_AUDIT_REFUSED);
+	ur_call_hang_up(c, true);
+}
+
 static bool step_asking(struct ur_router *r, struct ur_call *c)
 {
 	u8 bytes[UR_OP_BUSID_BYTES];
@@ -127,8 +136,10 @@ static bool step_asking(struct ur_router *r, struct ur_call *c)
 
 	if (n == UR_TRY_AGAIN)
 		return false;
-	if (n <= 0 || ur_op_framer_take(&c->op, bytes, (size_t)n, &taken) < 0)
+	if (n <= 0)
 		ur_call_hang_up(c, true);
+	else if (ur_op_framer_take(&c->op, bytes, (size_t)n, &taken) < 0)
+		refuse_request(r, c);
 	else if (ur_op_framer_wants(&c->op) == 0)
 		take_request(r, c);
 	return true;
@@ -175,13 +186,28 @@ static struct ur_call *free_call(struct ur_router *r, u32 client)
 	return NULL;
 }
 
+/* Counted, but not a record: nothing was said, and a call costs its caller little. */
+static void refuse_call(struct ur_router *r, struct ur_link *link, u32 channel,
+			enum ur_reason reason)
+{
+	ur_audit_count(&r->audit, reason, 1);
+	ur_channel_refuse(link, channel);
+}
+
 static void take_call(struct ur_router *r, u32 client, u32 channel, u32 service)
 {
 	struct ur_link *link = r->config.clients[client].link;
 	struct ur_call *c = free_call(r, client);
 
-	if (!c || service != UR_SERVICE_USBIP ||
-	    ur_channel_accept(link, channel, &c->client_end.ticket)) {
+	if (service != UR_SERVICE_USBIP) {
+		refuse_call(r, link, channel, UR_REASON_SERVICE);
+		return;
+	}
+	if (!c) {
+		refuse_call(r, link, channel, UR_REASON_SHARE);
+		return;
+	}
+	if (ur_channel_accept(link, channel, &c->client_end.ticket)) {
 		ur_channel_refuse(link, channel);
 		return;
 	}
@@ -205,14 +231,14 @@ static void look_at_client(struct ur_router *r, u32 client)
 }
 
 /* Device VMs are called; they call nobody. */
-static void look_at_device(struct ur_link *link)
+static void look_at_device(struct ur_router *r, struct ur_link *link)
 {
 	u32 from = 0, service;
 	int channel;
 
 	ur_link_look(link);
 	while ((channel = ur_channel_called(link, from, &service)) >= 0) {
-		ur_channel_refuse(link, (u32)channel);
+		refuse_call(r, link, (u32)channel, UR_REASON_SERVICE);
 		from = (u32)channel + 1;
 	}
 }
@@ -224,7 +250,7 @@ void ur_router_look(struct ur_router *r)
 	for (i = 0; i < r->config.client_count; i++)
 		look_at_client(r, i);
 	for (i = 0; i < r->config.device_count; i++)
-		look_at_device(r->config.devices[i].link);
+		look_at_device(r, r->config.devices[i].link);
 }
 
 /* ---- patience ---------------------------------------------------------------- */

@@ -2,6 +2,20 @@
 /* What a router makes of lists, imports and routes: the drawing is in router_bed.h. */
 #include "router_bed.h"
 
+/* A refusal of that reason is recorded now, and is the `total`th of its kind. */
+static void was_refused(enum ur_reason reason, const char *device, u64 total)
+{
+	struct ur_audit_record r = last_record();
+
+	assert_string_equal(ur_audit_name(r.event), "refused");
+	assert_string_equal(ur_reason_name(r.verdict.reason),
+			    ur_reason_name(reason));
+	assert_string_equal(r.client, "client1");
+	assert_string_equal(r.port.text, device);
+	assert_int_equal(r.total, total);
+	assert_int_equal(router.audit.refused[reason], total);
+}
+
 /* ---- lists --------------------------------------------------------------------- */
 
 static void test_list(void **state)
@@ -20,14 +34,17 @@ static void test_list(void **state)
 	assert_int_equal(ur_router_calls(&router, UR_CALL_FREE), CALLS);
 }
 
-/* Down, refusing, silent, lying, ending early: left out, the other one listed. */
+/*
+ * Down, refusing, silent, lying, ending early, lying about a length: left out, the
+ * other one listed. Lies are on record.
+ */
 static void test_list_without(void **state)
 {
 	const char *only[] = { "usb2:2-1", NULL };
 	int way;
 
 	(void)state;
-	for (way = 0; way < 5; way++) {
+	for (way = 0; way < 6; way++) {
 		if (way == 0)
 			ur_link_stop(end_of(USB1));
 		ask_list(CLIENT1, 0);
@@ -43,8 +60,12 @@ static void test_list_without(void **state)
 		put32(&M, way == 4 ? 2 : 1000);
 		if (way >= 3)
 			say(USB1, 0);
+		if (way == 3)
+			was_refused(UR_REASON_ORDER, "usb1", 1);
 		if (way == 4)
 			hang_up(USB1, 0);
+		if (way == 5)
+			was_refused(UR_REASON_FRAMING, "usb1", 1);
 		if (way == 2)
 			tick(UR_ROUTER_PATIENCE / 2 + 1);
 		give_list(USB2, 0, "2-1", NULL);
@@ -267,25 +288,33 @@ static void submit(u32 seqnum, const u8 setup[8])
 static void answer(u32 seqnum, const u8 *data, u32 bytes)
 {
 	put_ret(&M, seqnum, 0, bytes, 0, 0);
-	memcpy(M.at + M.bytes, data, bytes);
+	if (bytes > 0)
+		memcpy(M.at + M.bytes, data, bytes);
 	M.bytes += bytes;
 	say(USB1, 0);
 }
 
-/* Approved and refused in one turn: both are told, in this order. */
-static void test_approved_and_refused(void **state)
+/* Import of usb1's disk, and what is read of it before it is configured. */
+static void import_and_read(void)
 {
 	const u8 device[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 };
 	const u8 all[8] = { 0x80, 6, 0, 2, 0, 0, 32, 0 };
-	const u8 set[8] = { 0, 9, 1, 0, 0, 0, 0, 0 };
-	struct message both;
 
-	(void)state;
 	import(CLIENT1, 0, USB1, 0);
 	submit(1, device);
 	answer(1, DISK_DEVICE, 18);
 	submit(2, all);
 	answer(2, DISK_CONFIGURATION, 32);
+}
+
+/* Approved and refused in one turn: both are told, in this order. */
+static void test_approved_and_refused(void **state)
+{
+	const u8 set[8] = { 0, 9, 1, 0, 0, 0, 0, 0 };
+	struct message both;
+
+	(void)state;
+	import_and_read();
 	put_submit(&M, 3, 0, 0, 0, 0, set);
 	both = M;
 	put_submit(&M, 4, UR_DIR_IN, 9, 8, 0, NULL);
@@ -297,6 +326,36 @@ static void test_approved_and_refused(void **state)
 			 UR_REASON_NONE);
 	assert_int_equal(next_record(UR_AUDIT_REFUSED).verdict.reason,
 			 UR_REASON_ENDPOINT);
+	assert_int_equal(router.audit.refused[UR_REASON_ENDPOINT], 1);
+}
+
+/* Changes that are forbidden are counted one by one, and so are refusals. */
+static void test_counters(void **state)
+{
+	const u8 set[8] = { 0, 9, 1, 0, 0, 0, 0, 0 };
+	const u8 set_interface[8] = { 1, 11, 0, 0, 0, 0, 0, 0 };
+	u64 i;
+
+	(void)state;
+	import_and_read();
+	submit(3, set);
+	answer(3, NULL, 0);
+	assert_int_equal(next_record(UR_AUDIT_APPROVED).total, 0);
+	calls[0].route.guard.decision.denied_changes = UR_CHANGE_INTERFACE;
+	for (i = 1; i <= 3; i++) {
+		submit(3 + (u32)i, set_interface);
+		assert_int_equal(next_record(UR_AUDIT_STALLED).total, i);
+	}
+	assert_int_equal(router.audit.refused[UR_REASON_POLICY_CHANGE], 3);
+	put_ret(&M, 77, 0, 0, 0, 0);
+	for (i = 1; i <= 2; i++) {
+		say(USB1, 0);
+		was_refused(UR_REASON_SEQNUM_UNKNOWN, "usb1:1-1", i);
+		hang_up(CLIENT1, 0);
+		hang_up(USB1, 0);
+		import(CLIENT1, 0, USB1, 0);
+		put_ret(&M, 77, 0, 0, 0, 0);
+	}
 }
 
 /* A VM dies and comes back: its routes end, and the device can be had again. */
@@ -346,6 +405,7 @@ static void test_services(void **state)
 	struct ur_ticket t;
 
 	(void)state;
+	assert_int_equal(router.audit.refused[UR_REASON_SERVICE], 0);
 	assert_int_equal(ur_channel_call(end_of(CLIENT1), 3241, &t), 0);
 	spin(3);
 	assert_int_equal(ur_channel_answered(end_of(CLIENT1), t),
@@ -353,8 +413,29 @@ static void test_services(void **state)
 	assert_int_equal(ur_channel_call(end_of(USB1), UR_SERVICE_USBIP, &t), 0);
 	spin(3);
 	assert_int_equal(ur_channel_answered(end_of(USB1), t), UR_PEER_REFUSED);
+	assert_int_equal(router.audit.refused[UR_REASON_SERVICE], 2);
 }
 
+/* One call each: the client's second one is refused, and counted. */
+static void test_share_is_counted(void **state)
+{
+	struct ur_router_config config = config_of();
+	struct ur_ticket t;
+
+	(void)state;
+	config.call_count = 2;
+	assert_int_equal(ur_router_init(&router, &config), 0);
+	call(CLIENT1, 0);
+	assert_int_equal(ur_channel_call(end_of(CLIENT1), UR_SERVICE_USBIP, &t),
+			 0);
+	spin(3);
+	assert_int_equal(ur_channel_answered(end_of(CLIENT1), t),
+			 UR_PEER_REFUSED);
+	assert_int_equal(router.audit.refused[UR_REASON_SHARE], 1);
+	assert_int_equal(router.audit.written, 0);
+}
+
+/* What is no busid is not in the record either. */
 static void test_nonsense(void **state)
 {
 	(void)state;
@@ -364,8 +445,14 @@ static void test_nonsense(void **state)
 	put32(&M, 0);
 	say(CLIENT1, 0);
 	assert_int_equal(talks[CLIENT1][0].over, UR_PEER_RESET);
+	was_refused(UR_REASON_FRAMING, "", 1);
+	ask_import(CLIENT1, 0, "usb1:\"\n");
+	assert_int_equal(talks[CLIENT1][0].over, UR_PEER_RESET);
+	was_refused(UR_REASON_FRAMING, "", 2);
+	hang_up(CLIENT1, 0);
 	ask_import(CLIENT1, 0, "usb1:");
 	was_told(CLIENT1, 0, UR_OP_NODEV);
+	assert_int_equal(last_record().total, 3);
 	assert_int_equal(ur_router_calls(&router, UR_CALL_FREE), CALLS);
 }
 
@@ -471,8 +558,10 @@ int main(void)
 		router_test(test_held_race),
 		router_test(test_refused),
 		router_test(test_approved_and_refused),
+		router_test(test_counters),
 		router_test(test_reborn),
 		router_test(test_share),
+		router_test(test_share_is_counted),
 		router_test(test_services),
 		router_test(test_nonsense),
 		router_test(test_configuration),
