@@ -220,6 +220,26 @@ int ur_keeper_open(struct ur_keeper *keeper, const struct ur_config *config,
 	return -1;
 }
 
+/* Counters */
+
+void ur_keeper_report(const struct ur_keeper *keeper)
+{
+	const struct ur_audit *audit = &keeper->router.audit;
+	unsigned long long sum = 0;
+
+	for (int i = 0; i < UR_REASONS; i++) {
+		enum ur_reason reason = (enum ur_reason)i;
+
+		sum += audit->refused[i];
+		if (audit->refused[i] > 0)
+			ur_log("guard: refused %llu times: %s (%s)",
+			       (unsigned long long)audit->refused[i],
+			       ur_reason_name(reason), ur_reason_text(reason));
+	}
+	ur_log("guard: refused %llu times in all, %llu records lost", sum,
+	       (unsigned long long)(audit->lost + keeper->journal.left_out));
+}
+
 /* End */
 
 static void stop_ports(struct ur_keeper *keeper)
@@ -247,6 +267,7 @@ void ur_keeper_close(struct ur_keeper *keeper)
 		/* Every channel has ended: so do the routes. */
 		(void)!ur_router_turn(&keeper->router);
 		ur_journal_drain(&keeper->journal, &keeper->router.audit);
+		ur_keeper_report(keeper);
 	}
 	ur_journal_close(&keeper->journal);
 	ur_rules_free(&keeper->rules);

@@ -55,6 +55,9 @@ struct ur_keeper {
 int ur_keeper_open(struct ur_keeper *keeper, const struct ur_config *config,
 		   struct ur_server *servers, struct ur_loop *loop);
 
+/* One log line for each reason for which something was refused, with the times. */
+void ur_keeper_report(const struct ur_keeper *keeper);
+
 /* Say at every link that we go, end what was under way, write it down. */
 void ur_keeper_close(struct ur_keeper *keeper);
 

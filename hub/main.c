@@ -118,6 +118,14 @@ static struct choice read_options(int argc, char **argv)
 
 /* Signals */
 
+static void report(const struct hub *hub)
+{
+	if (hub->config.guard.line)
+		ur_keeper_report(&hub->keeper);
+	else
+		ur_log("no guard: nothing to count");
+}
+
 static void signal_ready(struct ur_source *source)
 {
 	struct hub *hub =
@@ -126,6 +134,10 @@ static void signal_ready(struct ur_source *source)
 
 	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGUSR1) {
+		report(hub);
+		return;
+	}
 	ur_log("stops: signal %u from pid %u", info.ssi_signo, info.ssi_pid);
 	ur_loop_stop(&hub->loop);
 }
@@ -139,6 +151,7 @@ static int watch_signals(struct hub *hub)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0) {

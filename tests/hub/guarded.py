@@ -277,6 +277,50 @@ def _():
                 raise AssertionError(f"{service} called by {name} was accepted")
 
 
+def counted(hub, signals):
+    """{reason: times} of the counters that were written last, and the sum that stands below them."""
+    hub.wait_log("times in all", signals)
+    lines = [line for line in hub.log().splitlines() if "guard: refused" in line]
+    ends = [i for i, line in enumerate(lines) if "in all" in line]
+    last = lines[ends[-2] + 1 if len(ends) > 1 else 0:ends[-1]]
+    return ({line.split()[5]: int(line.split()[3]) for line in last}, int(lines[ends[-1]].split()[3]))
+
+
+@test("counters: what was refused, by reason, on SIGUSR1 and at the end; calls without a record as well")
+def _():
+    with stage() as (hub, vm):
+        hub.process.send_signal(signal.SIGUSR1)
+        equal(counted(hub, 1), ({}, 0), "at the start")
+        for total in (1, 2):
+            session = vm["client2"].attach("usb1:1-2").configure()
+            session.submit(IN, 3, 8)
+            session.stream.wait_end()
+            equal(hub.wait_audit("refused", total)["total"], total, "total of the record")
+        try:
+            vm["client1"].call(3241)
+        except Gone:
+            pass
+        hub.process.send_signal(signal.SIGUSR1)
+        equal(counted(hub, 2), ({"endpoint": 2, "service": 1}, 3), "on SIGUSR1")
+        vm["client1"].ask("usb1:1-2")
+        equal(hub.stop(), 0, "exit status")
+        equal(counted(hub, 3), ({"endpoint": 2, "service": 1, "policy-device": 1}, 4), "at the end")
+
+
+@test("refused: what a client asks that is no request, and a list of a device VM that is none, on record")
+def _():
+    with stage() as (hub, vm):
+        stream = vm["client1"].call()
+        stream.send(struct.pack(">II", 0xdeadbeef, 0))
+        equal(stream.wait_end(), errno.ECONNRESET, "end of the client's stream")
+        equal(seen(hub.wait_audit("refused"), "client", "device", "reason"), ("client1", "", "framing"),
+              "the client's")
+        vm["usb1"].answer = lambda stream: (stream.recv(8), stream.send(struct.pack(">III", 0x01110005, 0, 9999)))
+        equal(vm["client1"].list(), [("usb2:1-1", "46f4:0001")], "client1")
+        equal(seen(hub.wait_audit("refused", 2), "client", "device", "reason", "got"),
+              ("client1", "usb1", "framing", 9999), "the device VM's")
+
+
 @test("client VM killed: its device is free at once, for it or another")
 def _():
     with stage() as (hub, vm):
