@@ -232,6 +232,21 @@ static void test_unread(void **unused)
 	reason_is(2, UR_REASON_CONFIGURATION);
 }
 
+/* A device whose driver takes an endpoint for granted: guard/known.c. */
+static void test_known(void **unused)
+{
+	static const u8 configuration[18] = { 9, 2, 18, 0, 1, 1, 0, 0x80, 50,
+					      9, 4, 0, 0, 0, 255, 0, 0, 0 };
+	static const u8 device[18] = { 18, 1, 0, 2, 0, 0, 0, 64, 0x7d, 0x07,
+				       0x10, 0x04, 0, 1, 0, 0, 0, 1 };
+	const struct test_device powermate = { "powermate", 0x077d, 0x0410,
+					       device, configuration, 18 };
+
+	(void)unused;
+	(void)route_enumerate(&R, &powermate);
+	reason_is(1, UR_REASON_KNOWN_DEVICE);
+}
+
 /* ---- strings ------------------------------------------------------------------ */
 
 /*
@@ -366,7 +381,7 @@ int main(void)
 		approve_test(test_names), approve_test(test_ports),
 		approve_test(test_imports), approve_test(test_turns),
 		approve_test(test_configurations), approve_test(test_unread),
-		approve_test(test_strings),
+		approve_test(test_known), approve_test(test_strings),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -153,6 +153,71 @@ static void test_fits(void **unused)
 	}
 }
 
+/* ---- each packet beside the one that was asked for -------------------------- */
+
+/* Asked: 100 bytes at 0, 50 at 100. Answered: offset, length and status of each. */
+static const struct {
+	int row;
+	u32 packet[2][3];
+	enum ur_reason reason;
+} layouts[] = {
+	{ 1, { { 0, 100, 0 }, { 100, 50, 0 } }, UR_REASON_NONE },
+	{ 2, { { 0, 100, 0 }, { 101, 50, 0 } }, UR_REASON_ISO_LAYOUT },
+	{ 3, { { 100, 100, 0 }, { 100, 50, 0 } }, UR_REASON_ISO_LAYOUT },
+	{ 4, { { 0, 100, 0 }, { 0xfffffffc, 50, 0 } }, UR_REASON_ISO_LAYOUT },
+	{ 5, { { 0, 100, 0 }, { 100, 49, 0 } }, UR_REASON_ISO_LAYOUT },
+	{ 6, { { 0, 101, 0 }, { 100, 50, 0 } }, UR_REASON_ISO_LAYOUT },
+	{ 7, { { 100, 50, 0 }, { 0, 100, 0 } }, UR_REASON_ISO_LAYOUT },
+	{ 8, { { 0, 100, (u32)-18 }, { 100, 50, (u32)-4095 } }, UR_REASON_NONE },
+	{ 9, { { 0, 100, 0 }, { 100, 50, (u32)-4096 } }, UR_REASON_STATUS },
+	{ 10, { { 0, 100, 1 }, { 100, 50, 0 } }, UR_REASON_STATUS },
+};
+
+static void put_packets(u8 to[2 * UR_ISO_BYTES], const u32 packet[2][3])
+{
+	struct ur_writer w;
+	u32 i;
+
+	ur_writer_init(&w, to, 2 * UR_ISO_BYTES);
+	for (i = 0; i < 2; i++) {
+		ur_writer_u32(&w, packet[i][0]);
+		ur_writer_u32(&w, packet[i][1]);
+		ur_writer_u32(&w, 0);
+		ur_writer_u32(&w, packet[i][2]);
+	}
+}
+
+static void test_layouts(void **unused)
+{
+	const struct ur_pdu ask = { .command = UR_CMD_SUBMIT, .seqnum = 7,
+				    .length = 150, .packets = 2,
+				    .direction = UR_DIR_IN };
+	const struct ur_pdu answer = { .command = UR_RET_SUBMIT, .seqnum = 7,
+				       .packets = 2 };
+	struct ur_record settled, victim;
+	u8 layout[2 * UR_ISO_BYTES];
+	struct ur_reader iso;
+	size_t i;
+
+	(void)unused;
+	for (i = 0; i < ROWS(layouts); i++) {
+		struct ur_verdict v = { 0 };
+
+		ur_session_init(&S);
+		put_packets(layout, layouts[0].packet);
+		ur_reader_init(&iso, layout, sizeof(layout));
+		assert_int_equal(ur_session_open(&S, &ask, &iso, &v), 0);
+		put_packets(layout, layouts[i].packet);
+		ur_reader_init(&iso, layout, sizeof(layout));
+		(void)!ur_session_settle(&S, &answer, &iso, &settled, &victim,
+					 &v);
+		row_text(layouts[i].row, "reason", ur_reason_name(v.reason),
+			 ur_reason_name(layouts[i].reason));
+		row_is(layouts[i].row, "under way", S.outstanding,
+		       layouts[i].reason != UR_REASON_NONE);
+	}
+}
+
 /* ---- limits, and that nothing is lost -------------------------------------- */
 
 static void test_records(void **unused)
@@ -272,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_orders), cmocka_unit_test(test_fits),
+		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_records), cmocka_unit_test(test_packets),
 		cmocka_unit_test(test_packets_missing),
 		cmocka_unit_test(test_reasons),

@@ -165,6 +165,49 @@ static void test_asked(void **unused)
 	}
 }
 
+/* The header of a control request beside its setup packet and the import. */
+static const struct {
+	int row;
+	u32 devid, direction, length;
+	u8 setup_packet[8];
+	enum ur_reason reason;
+} headers[] = {
+	{ 1, TEST_DEVID, UR_DIR_IN, 2, { 0x80, 0, 0, 0, 0, 0, 2, 0 },
+	  UR_REASON_NONE },
+	{ 2, TEST_DEVID + 1, UR_DIR_IN, 2, { 0x80, 0, 0, 0, 0, 0, 2, 0 },
+	  UR_REASON_DEVID },
+	{ 3, 0, UR_DIR_IN, 2, { 0x80, 0, 0, 0, 0, 0, 2, 0 }, UR_REASON_DEVID },
+	{ 4, TEST_DEVID, UR_DIR_OUT, 2, { 0x80, 0, 0, 0, 0, 0, 2, 0 },
+	  UR_REASON_CONTROL_DIRECTION },
+	{ 5, TEST_DEVID, UR_DIR_IN, 8, { 0x21, 9, 0, 2, 0, 0, 8, 0 },
+	  UR_REASON_CONTROL_DIRECTION },
+	{ 6, TEST_DEVID, UR_DIR_IN, 3, { 0x80, 0, 0, 0, 0, 0, 2, 0 },
+	  UR_REASON_CONTROL_LENGTH },
+	/* Without data either direction is the other one. */
+	{ 7, TEST_DEVID, UR_DIR_IN, 0, { 0x21, 10, 0, 0, 0, 0, 0, 0 },
+	  UR_REASON_NONE },
+};
+
+static void test_headers(void **unused)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(headers); i++) {
+		(void)setup(unused);
+		put_submit(&M, 1, headers[i].direction, 0, headers[i].length, 0,
+			   headers[i].setup_packet);
+		M.bytes = 8;
+		put32(&M, headers[i].devid);
+		M.bytes = UR_PDU_HEADER_BYTES;
+		if (headers[i].direction == UR_DIR_OUT)
+			put_zeros(&M, headers[i].length);
+		(void)route_passes(&R, UR_TO_DEVICE);
+		row_text(headers[i].row, "reason",
+			 ur_reason_name(R.guard.verdict.reason),
+			 ur_reason_name(headers[i].reason));
+	}
+}
+
 /* Nobody but the core speaks to a control endpoint that is not endpoint 0. */
 static void test_control_endpoint(void **unused)
 {
@@ -231,6 +274,7 @@ int main(void)
 		state_test(test_failed), state_test(test_unlinked),
 		state_test(test_back_to_0), state_test(test_configuration),
 		state_test(test_asked), state_test(test_control_endpoint),
+		state_test(test_headers),
 		state_test(test_unconfigured), state_test(test_severed),
 	};
 
