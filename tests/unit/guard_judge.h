@@ -322,6 +322,9 @@ static inline u64 ref_judge_descriptor(struct ref *r,
 	/* A string may say anything, but not that it is longer, or no string. */
 	if (type == 3 && (s->data[0] != whole || s->data[1] != 3))
 		return BIT(UR_REASON_DESCRIPTOR);
+	/* The answer to another request. */
+	if (type < 3 && s->data[1] != type)
+		return BIT(UR_REASON_DESCRIPTOR);
 	/* The device descriptor, whole, is that of the device imported. */
 	first = ref_first_pinned(r, 1, 0);
 	if (type == 1 && s->length == 18 && (!first || first == pin) &&
