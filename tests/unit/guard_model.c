@@ -28,7 +28,19 @@ static struct {
 	u64 unanswered;		/* when severed, or at the end */
 	u64 stalled;		/* answered by the guard, not in `issued` */
 	u64 reasons[UR_REASONS];
+	u64 kinds[REF_UNLINKED + 1][2];	/* passed, refused */
+	u64 isochronous[2];		/* passed, by enum ur_travel */
+	u64 changes[5];			/* forbidden: bits of enum ur_policy_change */
 } count;
+
+/* What is said to the guard by others than this model's two ends. */
+#define NOT_DRAWN                                                            \
+	(BIT(UR_REASON_NONE) | BIT(UR_REASON_BUFFER) | BIT(UR_REASON_ORDER) | \
+	 BIT(UR_REASON_KNOWN_DEVICE) | BIT(UR_REASON_POLICY_DEVICE) |        \
+	 BIT(UR_REASON_POLICY_CHANGE) | BIT(UR_REASON_HELD) |                \
+	 BIT(UR_REASON_SHARE) | BIT(UR_REASON_SERVICE))
+/* Enough for every reason to be drawn; the seed is fixed, so it stays so. */
+#define ENOUGH 100000u
 
 /* ---- as bytes ------------------------------------------------------------------ */
 
@@ -107,6 +119,7 @@ static bool check_refused(const struct ref_say *s, u64 why)
 	if ((why & BIT(reason)) == 0)
 		return is_wrong(s, "reason, as a bit", BIT(reason), why);
 	count.refused++;
+	count.kinds[s->kind][1]++;
 	count.reasons[reason]++;
 	return true;
 }
@@ -119,6 +132,8 @@ static bool check_passed(const struct ref_say *s, enum ur_travel travel)
 		last_settled = s->seqnum;
 	ref_pass(&ref, s);
 	count.passed[travel]++;
+	count.kinds[s->kind][0]++;
+	count.isochronous[travel] += s->said_packets > 0;
 	if (R.guard.session.outstanding != ref.requests)
 		return is_wrong(s, "requests under way",
 				R.guard.session.outstanding, ref.requests);
@@ -132,8 +147,11 @@ static bool check_stalled(const struct ref_say *s, u32 before)
 	u8 want[48] = { 0, 0, 0, 3, (u8)(s->seqnum >> 24), (u8)(s->seqnum >> 16),
 			(u8)(s->seqnum >> 8), (u8)s->seqnum, 0, 0, 0, 0, 0, 0,
 			0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xe0 };
+	u32 i;
 
 	count.stalled++;
+	for (i = 0; i < 5; i++)
+		count.changes[i] += (ref_changes(&ref, s->setup) & 1u << i) != 0;
 	if (R.guard.stalled != before + 1)
 		return is_wrong(s, "stalls", R.guard.stalled, before + 1);
 	if (R.passed_bytes > 0)
@@ -412,6 +430,58 @@ static void report(u32 seed, bool ok)
 	printf("%sok 1 - the guard and its reference agree\n", ok ? "" : "not ");
 }
 
+/* A model that says less than it could compares less: 0 of something is a failure. */
+static bool is_drawn(const char *what, const char *name, u64 times)
+{
+	if (times == 0)
+		printf("# %s %s: drawn 0 times, want 1 at least\n", what, name);
+	return times > 0;
+}
+
+static bool is_everything_drawn(void)
+{
+	static const char *const kinds[] = {
+		[REF_SUBMIT] = "CMD_SUBMIT", [REF_UNLINK] = "CMD_UNLINK",
+		[REF_RET] = "RET_SUBMIT", [REF_UNLINKED] = "RET_UNLINK",
+	};
+	static const char *const changes[] = { "set-configuration", "set-interface",
+					       "feature", "dfu", "vendor" };
+	bool ok = true;
+	u32 i;
+
+	for (i = REF_SUBMIT; i <= REF_UNLINKED; i++) {
+		ok &= is_drawn("passed", kinds[i], count.kinds[i][0]);
+		ok &= is_drawn("refused", kinds[i], count.kinds[i][1]);
+	}
+	for (i = 0; i < UR_REASONS; i++)
+		ok &= (NOT_DRAWN & BIT(i)) != 0 ||
+		      is_drawn("refused for", ur_reason_name((enum ur_reason)i),
+			       count.reasons[i]);
+	for (i = 0; i < 5; i++)
+		ok &= is_drawn("stalled", changes[i], count.changes[i]);
+	ok &= is_drawn("passed", "isochronous request",
+		       count.isochronous[UR_TO_DEVICE]);
+	ok &= is_drawn("passed", "isochronous answer",
+		       count.isochronous[UR_TO_CLIENT]);
+	ok &= is_drawn("ended by", "an answer", count.answered);
+	ok &= is_drawn("ended by", "an unlink", count.given_back);
+	return ok & is_drawn("ended by", "nothing", count.unanswered);
+}
+
+/* Whether it is, where there were enough sequences to say. */
+static bool report_drawn(void)
+{
+	bool ok = count.sequences < ENOUGH || is_everything_drawn();
+
+	printf("%sok 2 - every kind of message, reason and change was drawn",
+	       ok ? "" : "not ");
+	if (count.sequences < ENOUGH)
+		printf(" # SKIP %" PRIu64 " sequences, want %u", count.sequences,
+		       ENOUGH);
+	printf("\n");
+	return ok;
+}
+
 int main(int argc, char **argv)
 {
 	u32 sequences = argc > 1 ? (u32)strtoul(argv[1], NULL, 0) : 100000;
@@ -419,11 +489,11 @@ int main(int argc, char **argv)
 	bool ok = true;
 	u32 i;
 
-	printf("1..1\n");
+	printf("1..2\n");
 	for (i = 0; ok && i < sequences; i++)
 		ok = play(seed + i);
 	ok = ok && count.issued == count.answered + count.given_back +
 					   count.unanswered;
 	report(seed + i - 1, ok);
-	return !ok;
+	return !(ok & report_drawn());
 }
