@@ -40,6 +40,9 @@ IDLE_SUITES += fuzz
 suite-fuzz = fuzz/run $(FUZZ_DIR) $(FUZZ_SECONDS) $(FUZZ_ALL)
 suite-fuzz.deps = $(FUZZ_READY)
 
+IDLE_SUITES += fuzz-run
+suite-fuzz-run = tests/fuzz/run.py
+
 ## make fuzz SECONDS=n [TARGET=name]   fuzz for n processor seconds (600) a target
 fuzz: SECONDS ?= 600
 fuzz: $$(FUZZ_READY)
