@@ -89,8 +89,9 @@ $(SEL4_DIR)/guard_pd.elf: $(SEL4_GUARD_OBJ)
 	$(SEL4_LD) -L$(SEL4_BOARD_DIR)/lib $^ -lmicrokit -Tmicrokit.ld -z noexecstack -o $@
 
 ## make lines        the size of the guard on seL4: all that is compiled into it
+SEL4_LINES = sel4/lines $(CC) $(SEL4_GUARD_INC) -DBOARD_$(MICROKIT_BOARD) -- $(SEL4_GUARD_SRC)
 lines:
-	@sel4/lines $(CC) $(SEL4_GUARD_INC) -DBOARD_$(MICROKIT_BOARD) -- $(SEL4_GUARD_SRC)
+	@$(SEL4_LINES)
 
 # ---- the guests: the arm64 images that mk/images.mk makes, and their device trees
 
@@ -192,7 +193,7 @@ endif
 SUITES += sel4-place
 suite-sel4-place = python3 tests/sel4/place.py
 SUITES += sel4-systems
-suite-sel4-systems = python3 tests/sel4/systems.py
+suite-sel4-systems = python3 tests/sel4/systems.py $(SEL4_LINES)
 SEL4_AUDIT_TEST := $(BUILD_DIR)/tests/sel4-audit-ring
 $(SEL4_AUDIT_TEST): tests/sel4/audit_ring.c sel4/audit_ring.c sel4/audit_ring.h
 	@mkdir -p $(@D)

@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The system descriptions of sel4/: who maps what, and who can notify whom; TAP.
+"""The system descriptions of sel4/: who maps what, and who can notify whom; and the size of
+what has to be trusted in the guarded one; TAP.
+
+    systems.py COMMAND...       COMMAND prints what `make lines` does
 
       a domain's name stands for itself, "NAME vm" for the virtual machine under it
 """
 
 import os
+import re
+import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
@@ -97,6 +102,24 @@ def same_places(systems):
         rest = {region: at for region, at in after.items() if region not in (a, b)}
         equal(rest, {region: at for region, at in before.items() if not region.startswith("outbox")},
               f"the {who}'s rest")
+
+
+# "The trusted code of the guard is 7,000 lines of C", in one order or the other.
+SAID = re.compile(r"trusted code.{0,200}?\b(\d[\d,. ]*) lines of C|\b(\d[\d,. ]*) lines of C.{0,200}?trusted code",
+                  re.S | re.I)
+
+
+@test("README says the size of the trusted code in lines, within 5 % of what `make lines` counts")
+def size(_):
+    done = subprocess.run(sys.argv[1:], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True)
+    counted = int(re.search(r"^guard: (\d+) lines of code", done.stdout, re.M).group(1))
+    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+        found = SAID.search(file.read())
+    if not found:
+        raise AssertionError(f'README.md: expected "N lines of C" beside "trusted code", N about {counted}; got none')
+    said = int(re.sub(r"\D", "", found.group(1) or found.group(2)))
+    if abs(said - counted) * 20 > counted:
+        raise AssertionError(f"README.md: got {said} lines of C, expected {counted} within 5 %")
 
 
 if __name__ == "__main__":
