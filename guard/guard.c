@@ -434,7 +434,7 @@ static int finish_control(struct ur_guard *g, const struct ur_record *request,
 			  u32 status, bool unlinked, const u8 *data, u32 bytes,
 			  struct ur_verdict *v)
 {
-	bool ok = status == 0 && !unlinked;
+	bool ok = status == 0;
 	struct ur_control c = ur_control_read(request->setup);
 	u8 interface = (u8)c.index % UR_INTERFACES_MAX;
 

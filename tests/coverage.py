@@ -48,8 +48,6 @@ UNREACHABLE = {
         "before a configuration only requests to the device itself pass",
     ("guard/guard.c", "g->is_configured ? g->selected.value : 0);", False):
         "an interface is judged only in a configuration",
-    ("guard/guard.c", "configured(g, &c, ok && !unlinked);", False):
-        "of what was unlinked, ok is false",
     ("guard/pin.c", "if (bytes > pin->total && !is_standard(&pin->key) &&", False):
         "a standard one says the same length again, and no more than that was taken",
     ("guard/pin.c", "if (bytes > pin->total)", True):
