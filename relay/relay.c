@@ -152,10 +152,25 @@ static enum step put_stall(struct ur_route *route, u32 *bytes)
 	return MOVED;
 }
 
+/*
+ * The receiver sends no more and reads no more: it has hung up, and is not to wait
+ * for a sender who never does. (One that reads on is sent what comes.)
+ */
+static bool is_gone(const struct ur_route *route, enum ur_travel travel)
+{
+	const struct ur_relay_end *to = &route->end[!travel];
+	struct ur_span spans[2];
+
+	return route->has_ended[!travel] &&
+	       ur_channel_room(to->link, to->ticket, 1, spans) == UR_PEER_CLOSED;
+}
+
 static enum step step(struct ur_route *route, enum ur_travel travel, u32 *bytes)
 {
 	if (travel == UR_TO_CLIENT && ur_route_waits(route))
 		return WAITS;
+	if (is_gone(route, travel))
+		return ENDS;
 	if (stalls_now(route, travel))
 		return put_stall(route, bytes);
 	if (route->gate[travel].is_ready)

@@ -553,6 +553,27 @@ static void test_ends_in_order(void **state)
 	assert_int_equal(side_step(c), 0);
 }
 
+/* One end hangs up, the other one says nothing and keeps its channel: that is the end. */
+static void test_hangs_up(void **state)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct bed *b = &beds[0];
+		struct side *goes = i ? &b->device : &b->client;
+		struct side *stays = i ? &b->client : &b->device;
+
+		enumerate(b);
+		ur_channel_close(&goes->pair.l[UR_END_A],
+				 goes->ticket[UR_END_A], false);
+		run(50);
+		assert_int_equal(b->route.state, UR_ROUTE_ENDED);
+		assert_int_equal(side_step(stays), 0);
+		teardown(state);
+		setup(state);
+	}
+}
+
 #define relay_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -570,6 +591,7 @@ int main(void)
 		relay_test(test_stalled),
 		relay_test(test_ends_in_the_middle),
 		relay_test(test_ends_in_order),
+		relay_test(test_hangs_up),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -382,6 +382,20 @@ static void test_reborn(void **state)
 	assert_false(last_record().has_device);
 }
 
+/* A device VM that keeps its end of a route that is over keeps nobody's call. */
+static void test_hangs_up(void **state)
+{
+	(void)state;
+	import(CLIENT1, 0, USB2, 0);
+	hang_up(CLIENT1, 0);
+	assert_int_equal(last_record().event, UR_AUDIT_ENDED);
+	assert_int_equal(ur_router_calls(&router, UR_CALL_FREE), CALLS);
+	import(CLIENT2, 0, USB2, 1);
+	hang_up(USB2, 1);
+	assert_int_equal(last_record().event, UR_AUDIT_ENDED);
+	assert_int_equal(ur_router_calls(&router, UR_CALL_FREE), CALLS);
+}
+
 /* ---- shares, services, silence ------------------------------------------------------ */
 
 static void test_share(void **state)
@@ -560,6 +574,7 @@ int main(void)
 		router_test(test_approved_and_refused),
 		router_test(test_counters),
 		router_test(test_reborn),
+		router_test(test_hangs_up),
 		router_test(test_share),
 		router_test(test_share_is_counted),
 		router_test(test_services),
