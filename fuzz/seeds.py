@@ -230,7 +230,45 @@ def guard(attacks, stock):
         yield bytes([CONFIGURED << 2 | rules << 4, CONTROL, 9, 3, ANSWER, 0, 0])
 
 
-TARGETS = (framer, pdu, descriptor, policy, guard)
+# fuzz/router.c: enum op; whose, and its channel; RAW and END of a client: CLIENT.
+R_LIST, R_IMPORT, R_TAKE, R_REFUSE, R_RAW, R_DEVICES, R_GIVE, R_DECLINE, R_END, R_TICK, R_REBORN = range(11)
+SECOND, CLIENT = 2, 4
+
+
+def router(attacks, stock):
+    def raw_of(whose, data):
+        return struct.pack(">BBH", R_RAW, whose, min(len(data), 1023)) + data[:1023]
+
+    took = bytes([R_TAKE, 0])
+    listed = bytes([R_LIST, 0]) + took
+    imported = bytes([R_IMPORT, 0, 0]) + took
+    for said, there in ((1, 1), (2, 2), (2, 1), (1, 2), (0, 0), (255, 1)):
+        devices = bytes([R_DEVICES, 0, said, there]) + bytes([i & 1 for i in range(2 * there)])
+        second = bytes([R_TAKE, 1, R_DEVICES, 1, 1, 1, 0, 1])
+        yield listed + devices + second
+        yield listed + devices + bytes([R_END, 0]) + second
+    yield listed + bytes([R_TICK, 0, 20, R_TAKE, 1, R_TICK, 0, 20])
+    yield listed + bytes([R_GIVE, 0, 0, 0]) + bytes([R_REFUSE, 1])
+    yield imported + bytes([R_GIVE, 0, 0, 0, R_END, CLIENT, R_END, 0])
+    yield imported + bytes([R_GIVE, 0, 0, 1])
+    yield imported + bytes([R_DECLINE, 0, 4])
+    yield imported + bytes([R_TICK, 0, 35])
+    yield imported + bytes([R_GIVE, 0, 0, 0, R_REBORN, CLIENT, R_IMPORT, 0, 0, R_TAKE, 0, R_GIVE, 0, 0, 0])
+    yield imported + bytes([R_GIVE, 0, 0, 0, R_REBORN, 0])
+    # Two clients want one device, by name and by serial number.
+    both = bytes([R_IMPORT, 0, 1, R_IMPORT, 1, 4, R_TAKE, 1, R_TAKE, 0, R_DECLINE, 0, 4, R_TAKE, 1 | SECOND])
+    yield both + bytes([R_GIVE, 1, 0, 1, R_GIVE, 1 | SECOND, 0, 1])
+    for name in range(11):
+        yield bytes([R_IMPORT, 0, name, R_TAKE, 0, R_DECLINE, 0, 1, R_TAKE, 1, R_GIVE, 1, 0, 1])
+    for _, messages, _ in attacks:
+        spoken = b"".join(raw_of(CLIENT if t == TO_DEVICE else 0, m) for t, m in messages)
+        yield imported + bytes([R_GIVE, 0, 0, 0]) + spoken
+    for connection in stock:
+        yield listed + raw_of(0, stream(connection, TO_CLIENT))
+        yield imported + raw_of(0, stream(connection, TO_CLIENT))
+
+
+TARGETS = (framer, pdu, descriptor, policy, guard, router)
 
 
 def main(directory):

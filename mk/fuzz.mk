@@ -5,14 +5,14 @@
 FUZZ_CC ?= clang
 # Of processor time, of each target; they run side by side.
 FUZZ_SECONDS ?= 60
-FUZZ_ALL := framer pdu descriptor policy guard
+FUZZ_ALL := framer pdu descriptor policy guard router
 
 FUZZ_DIR := $(BUILD_DIR)/fuzz
-FUZZ_INC := -Ienv -Ienv/user -Iwire -Iguard -Icli -Ifuzz -Itests/attacks
+FUZZ_INC := -Ienv -Ienv/user -Iwire -Iguard -Iring -Irelay -Icli -Ifuzz -Itests/attacks -Itests/loop
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_CFLAGS := -std=gnu11 -fno-common -Wall -Wextra -Werror -O1 -g -D_GNU_SOURCE $(FUZZ_SAN)
 # What the targets call: all of it for each, so that there is one rule.
-FUZZ_CORE := $(sort $(wildcard wire/*.c guard/*.c)) cli/compile.c
+FUZZ_CORE := $(sort $(wildcard wire/*.c guard/*.c ring/*.c relay/*.c)) cli/compile.c
 FUZZ_OBJ := $(FUZZ_CORE:%.c=$(FUZZ_DIR)/core/%.o)
 FUZZ_BIN := $(FUZZ_ALL:%=$(FUZZ_DIR)/%-fuzz)
 FUZZ_SEEDS := $(FUZZ_DIR)/seeds/made
@@ -27,7 +27,10 @@ $(FUZZ_DIR)/core/%.o: %.c
 	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link $(FUZZ_INC) $(DEPFLAGS) -c -o $@ $<
 
 $(FUZZ_BIN): $(FUZZ_DIR)/%-fuzz: fuzz/%.c $(FUZZ_OBJ)
-	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(FUZZ_INC) $(DEPFLAGS) -o $@ $< $(FUZZ_OBJ)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $(FUZZ_INC) $(DEPFLAGS) -o $@ $< $(FUZZ_OBJ) $(FUZZ_LIBS)
+
+# Its bed is one of tests/loop.
+$(FUZZ_DIR)/router-fuzz $(FUZZ_DIR)/router-replay: FUZZ_LIBS := -lcmocka
 
 $(FUZZ_SEEDS): fuzz/seeds.py $(sort $(wildcard tests/attacks/files/*.txt)) \
 		tests/vectors/stock-usbip.pcap tests/cli/policy.py
@@ -52,7 +55,7 @@ fuzz: $$(FUZZ_READY)
 # One input without the fuzzer, by any compiler: $(BUILD_DIR)/fuzz/NAME-replay FILE
 $(FUZZ_ALL:%=$(FUZZ_DIR)/%-replay): $(FUZZ_DIR)/%-replay: fuzz/%.c fuzz/replay.c $(FUZZ_CORE)
 	@mkdir -p $(@D)
-	$(CC) $(UR_CFLAGS) -D_GNU_SOURCE $(SAN) $(FUZZ_INC) -o $@ $^
+	$(CC) $(UR_CFLAGS) -D_GNU_SOURCE $(SAN) $(FUZZ_INC) -o $@ $^ $(FUZZ_LIBS)
 
 .PHONY: fuzz
 -include $(FUZZ_OBJ:.o=.d) $(FUZZ_BIN:=.d)
