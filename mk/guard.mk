@@ -23,7 +23,7 @@ $(GUARD_DIR)/tests/%.o: tests/%.c
 GUARD_TESTS := $(patsubst %,$(BUILD_DIR)/tests/unit-guard-%,\
 	approve control descriptor gate pin policy session state)
 # Rules as text, where a test needs some.
-GUARD_RULES := $(patsubst %,$(BUILD_DIR)/tests/%,unit-guard-approve unit-guard-policy unit-guard-state \
+GUARD_RULES := $(patsubst %,$(BUILD_DIR)/tests/%,unit-guard-approve unit-guard-policy unit-guard-capture \
 	guard-model attacks)
 $(GUARD_RULES): $(GUARD_DIR)/cli/compile.o
 $(GUARD_DIR)/cli/compile.o: cli/compile.c

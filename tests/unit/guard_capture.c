@@ -6,6 +6,16 @@
  *      capture: client's segments ---> gate -+- guard -+- gate <--- device's
  */
 #include "capture.h"
+#include "compile.h"
+
+/*
+ * What Linux reads before it selects a configuration is enough for a policy that
+ * asks for names and serial numbers: a string that was not read would end the route.
+ */
+static const char *const POLICIES[] = {
+	"allow",
+	"block name \"no\"\nblock serial \"no\"\nallow",
+};
 
 static struct route routes[FLOWS_MAX];
 static u64 sent[FLOWS_MAX], messages;
@@ -45,16 +55,27 @@ static void check_end(u32 flow)
 			 flow, r->guard.session.outstanding);
 }
 
-static void play(u32 slice, u32 number)
+static void open_routes(const char *policy)
+{
+	static u8 table[UR_COMPILE_BYTES];
+	struct ur_compile_error error;
+	int bytes = ur_compile(policy, table, &error);
+	u32 i;
+
+	for (i = 0; i < flow_count; i++)
+		if (bytes < 0 ||
+		    route_open(&routes[i], table, (size_t)bytes, "c"))
+			snprintf(why_not, sizeof(why_not), "cannot start");
+}
+
+static void play(const char *policy, u32 slice, u32 number)
 {
 	u32 i, declined = 0, approved = 0;
 
 	why_not[0] = '\0';
 	messages = 0;
 	memset(sent, 0, sizeof(sent));
-	for (i = 0; i < flow_count; i++)
-		if (route_open(&routes[i], ALLOW_ALL, sizeof(ALLOW_ALL), "c"))
-			snprintf(why_not, sizeof(why_not), "cannot start");
+	open_routes(policy);
 	for (i = 0; i < segment_count; i++)
 		replay(&segments[i], slice);
 	for (i = 0; i < flow_count; i++) {
@@ -70,8 +91,9 @@ static void play(u32 slice, u32 number)
 			 declined, approved);
 	if (why_not[0])
 		printf("# %s\n", why_not);
-	printf("%sok %u - the stock session passes in slices of %u bytes\n",
-	       why_not[0] ? "not " : "", number, slice);
+	printf("%sok %u - the stock session passes in slices of %u bytes%s\n",
+	       why_not[0] ? "not " : "", number, slice,
+	       policy == POLICIES[0] ? "" : ", names and serial numbers asked for");
 	printf("# %llu messages\n", (unsigned long long)messages);
 }
 
@@ -81,14 +103,16 @@ int main(int argc, char **argv)
 	int failed = 0;
 	u32 i;
 
-	printf("1..3\n");
+	printf("1..4\n");
 	if (argc != 2 || !capture_load(argv[1])) {
 		printf("Bail out! no capture\n");
 		return 1;
 	}
 	for (i = 0; i < 3; i++) {
-		play(slices[i], i + 1);
+		play(POLICIES[0], slices[i], i + 1);
 		failed |= why_not[0];
 	}
+	play(POLICIES[1], MESSAGE_ROOM, 4);
+	failed |= why_not[0];
 	return failed != 0;
 }
