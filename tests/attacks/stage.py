@@ -52,7 +52,7 @@ class Attack:
         with open(path, encoding="ascii") as lines:
             self.lines = lines.read().splitlines()
         self.source = self.value("source")
-        self.reason = self.value("refused")
+        self.reason = self.value("refused", "stalled")
         self.prelude = next((x.split() for x in self.lines
                              if x.split(" ")[0] in ("use", "import", "read")), [None, "disk"])
         messages = [x for x in self.lines if x[:1] in "<>" and x]
@@ -62,8 +62,9 @@ class Attack:
         self.never = next((x[len("live never: "):] for x in self.lines if x.startswith("live never: ")),
                           None)
 
-    def value(self, word):
-        return next(x[len(word) + 1:] for x in self.lines if x.startswith(word + " "))
+    def value(self, *words):
+        """What stands behind the first of these words that begins a line."""
+        return next(x.split(" ", 1)[1] for x in self.lines if x.split(" ")[0] in words)
 
     @property
     def guest_path(self):
