@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make bench`: the link beside its rivals, between processes and between guests.
 
-    bench.py [--runs N] [--only cable|shim|vms|instructions]
+    bench.py [--runs N] [--only cable|shim|vms|instructions] [--document FILE.md]
 
 Runs bench/cable, bench/shim.py, bench/vms.py and bench/instructions.py, prints their medians and the ratios, and
 writes into build/: bench.json (every run, and the ratios) and bench.svg.
@@ -18,6 +18,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+import document
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, os.environ.get("BUILD_DIR", "build"))
@@ -213,6 +215,7 @@ def parse():
     parser = argparse.ArgumentParser(description="time and count the link beside its rivals")
     parser.add_argument("--runs", type=int, default=7, help="turns of each rival (7)")
     parser.add_argument("--only", choices=PARTS, help="one part of it")
+    parser.add_argument("--document", help="write the tables into this file, between its marks")
     options = parser.parse_args()
     if options.runs < 1:
         parser.error(f"--runs {options.runs}: expected at least 1")
@@ -266,6 +269,10 @@ def main():
         out.write("\n")
     draw(results, os.path.join(BUILD, "bench.svg"))
     say_end(report)
+    if options.document:
+        document.write(options.document, report, {
+            name: (*what, reached(report["ratios"][name], what[4]).rpartition(" ")[2].lower())
+            for name, what in RATIOS.items() if name in report["ratios"]})
     missing = [name for name in REQUIRED if name not in report["ratios"]]
     if missing and not options.only:
         sys.exit(f"bench: expected the ratios {', '.join(REQUIRED)}; missing: {', '.join(missing)}")
