@@ -195,19 +195,35 @@ def memory_of(results, way, before):
 
 # ---- again and again
 
-CYCLE = {"tcp": ("usbip attach -r 10.0.0.1 -b {busid}", "usbip detach -p $(usbip port 2>/dev/null | sed -n "
-                 "'s/^Port 0*\\([0-9][0-9]*\\): <.*/\\1/p')"),
-         "direct": ("usbroute attach {busid}", "usbroute detach " + KEYBOARD)}
-CYCLE["guarded"] = CYCLE["direct"]
+OURS = ("usbroute attach {busid}", "usbroute detach " + KEYBOARD, 1)
+# Stock tools wait for nothing: neither until usbip-host has the device back, nor until the port is in use.
+CYCLE = {"direct": OURS, "guarded": OURS,
+         "tcp": ("usbip attach -r 10.0.0.1 -b {busid}", "usbip detach -p $(usbip port 2>/dev/null | sed -n "
+                 "'s/^Port 0*\\([0-9][0-9]*\\): <.*/\\1/p')", 100)}
+SCRIPT = """
+attach() {{ {attach}; }}
+detach() {{ {detach}; }}
+try() {{
+	t=0
+	until $1 >/tmp/cycle.out 2>&1; do
+		t=$((t + 1))
+		[ $t -lt {tries} ] || {{ cat /tmp/cycle.out; exit 1; }}
+		usleep 50000
+	done
+}}
+n=0
+while [ $n -lt $1 ]; do
+	try attach
+	try detach
+	n=$((n + 1))
+done
+"""
 
 
 def cycle(way, busid, count):
-    attach, detach = (c.format(busid=busid) for c in CYCLE[way.name])
-    # Of the stock tools nothing waits until usbip-host has the device back.
-    way.user.check(f"n=0; while [ $n -lt {count} ]; do t=0; until {attach} >/tmp/cycle 2>&1; do t=$((t + 1)); "
-                   f"[ $t -lt 50 ] || {{ cat /tmp/cycle; exit 1; }}; usleep 50000; done; "
-                   f"{detach} >/tmp/cycle 2>&1 || {{ cat /tmp/cycle; exit 1; }}; n=$((n + 1)); done",
-                   60 + count * 5)
+    attach, detach, tries = CYCLE[way.name]
+    way.user.put("/tmp/cycle", SCRIPT.format(attach=attach.format(busid=busid), detach=detach, tries=tries).encode())
+    way.user.check(f"sh /tmp/cycle {count}", 60 + count * 5)
 
 
 def cycles(results, way, busid, settings):
