@@ -8,7 +8,6 @@ other ways.
 """
 
 import concurrent.futures
-import contextlib
 import hashlib
 import os
 import statistics
@@ -131,24 +130,17 @@ class Keys:
         self.way, self.codes = way, []
         way.take(busid)
         event = client.wait_console(r"input: QEMU .* as .*/input(\d+)\b", 30).group(1)
+        wait_for(way.user, f"ls -d /sys/class/input/input{event}/event* >/dev/null 2>&1", "no event node")
         node = way.user.check(f"cd /sys/class/input/input{event} && echo event*").strip()
         self.job = way.user.spawn(f"exec keys /dev/input/{node} >/dev/console 2>&1")
         client.wait_console("keys ready", 20)
 
-    def settle(self):
-        """Until a key arrives: those before the keyboard is first asked are another's."""
-        for _ in range(8):
-            with contextlib.suppress(VmError):
-                self.press(KEYS[0], 1)
-                return
-            self.way.device.qmp("input-send-event", {"events": [key(KEYS[0], False)]})
-
-    def press(self, name, patience_s=20):
+    def press(self, name):
         """Milliseconds until the client's program has it."""
         client = Since(self.way.user)
         begin = time.monotonic()
         self.way.device.qmp("input-send-event", {"events": [key(name, True)]})
-        self.codes.append(int(client.wait_console(r"key (\d+)$", patience_s).group(1)))
+        self.codes.append(int(client.wait_console(r"key (\d+)$", 20).group(1)))
         took = (time.monotonic() - begin) * 1000
         self.way.device.qmp("input-send-event", {"events": [key(name, False)]})
         return took
@@ -165,7 +157,7 @@ def key_beside(results, way, client, busid):
     """Keys while nothing else goes on, and while a disk is read without a pause."""
     grow(way, 1, 0)
     keys = Keys(way, client, busid)
-    keys.settle()
+    keys.all()
     quiet = keys.all() + keys.all()
     block = blocks(way.user)[0]
     reader = way.user.spawn(f"while dd if=/dev/{block} of=/dev/null bs={REQUEST} iflag=direct 2>/dev/null; do :; done")
