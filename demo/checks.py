@@ -197,7 +197,9 @@ class Input(Check):
 
     def run(self, client, device):
         found = client.wait_console(r"input: (QEMU .*) as .*/input(\d+)\b", 30)
-        node = client.check(f"cd /sys/class/input/input{found.group(2)} && echo event*").strip()
+        # The kernel tells of the device before the node is there.
+        node = client.check(f"cd /sys/class/input/input{found.group(2)} && until [ -e event* ]; do usleep 20000; done; "
+                            "echo event*", 20).strip()
         self.node = node.removeprefix("event")
         self.show.step(f"QMP injects events, the client VM reads /dev/input/{node}")
         size = self.FORMAT.size
