@@ -56,6 +56,12 @@ $(HUB_ASAN): $(HUB_ASAN_OBJ) $(HUB_CORE_ASAN_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(HUB_LIBS)
 
+# Its guard starts where tests/fault/first.c says: for guests that do (mk/first.mk).
+HUB_NEAR := $(BUILD_DIR)/tests/usbroute-hub-near
+$(HUB_NEAR): $(HUB_OBJ) $(HUB_CORE_OBJ) $(BUILD_DIR)/tests/plain/tests/fault/first.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -Wl,--wrap=ur_geometry_init -o $@ $^ $(HUB_LIBS)
+
 ## make hub          usbroute-hub alone: $(BUILD_DIR)/bin/usbroute-hub
 hub: $(HUB)
 

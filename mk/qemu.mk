@@ -46,7 +46,7 @@ $(KMOD_FAIL): $(KMOD_SRC) $(KMOD_CORE) $(KMOD_FAIL_SRC) $(BUILD_DIR)/guest/amd64
 		$(KMOD_FAIL_FLAGS) modules
 	strip --strip-debug $@
 
-QEMU_READY = $(HUB) $(BUILD_DIR)/bin/usbroute $(KMOD) $(GUEST_TOOLS)/play-pcm \
+QEMU_READY = $(HUB) $(if $(FIRST_INDEX)$(FIRST_GENERATION),$(HUB_NEAR)) $(BUILD_DIR)/bin/usbroute $(KMOD) $(GUEST_TOOLS)/play-pcm \
 	$(GUEST_TOOLS)/node $(GUEST_TOOLS)/scribble $(GUEST_TOOLS)/ledger $(GUEST)/vmlinuz $(INITRAMFS)
 
 DEVICE ?= storage

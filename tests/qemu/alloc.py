@@ -21,6 +21,8 @@ from tap import equal, test             # noqa: E402
 from vm import Vm                       # noqa: E402
 
 MODULE = "/tmp/usbroute.ko"
+# Where indices and generations start (mk/first.mk); modprobe has it from the kernel's command line.
+FIRST = " ".join(f"{k[3:].lower()}={v}" for k, v in os.environ.items() if k.startswith("UR_FIRST_"))
 FAIL_AT = "/sys/module/usbroute/parameters/fail_at"
 DRIVER = "/sys/bus/pci/drivers/usbroute"
 LOAD = ["proto_register", "alloc_chrdev_region", "__class_register", "__pci_register_driver"]
@@ -83,7 +85,7 @@ def start(rig):
 
 def load_once(rig, n):
     """insmod with the n-th call failing: its name, or None when there are fewer."""
-    status, output = rig.a.run(f"insmod {MODULE} fail_at={n} 2>&1")
+    status, output = rig.a.run(f"insmod {MODULE} {FIRST} fail_at={n} 2>&1")
     if status == 0 and rig.left():
         rig.a.check("rmmod usbroute")
         return None
@@ -94,7 +96,7 @@ def load_once(rig, n):
         equal((status, rig.has_node()), (0, False), f"{what} failed; insmod's status and /dev/usbroute0")
     if status == 0:
         rig.a.check("rmmod usbroute")
-    rig.a.check(f"insmod {MODULE}")
+    rig.a.check(f"insmod {MODULE} {FIRST}")
     rig.expect_works()
     rig.a.check("rmmod usbroute")
     return what
@@ -138,7 +140,7 @@ def bind(rig, n):
 
 @test("Probe under a loaded module: each call fails once, the next bind works")
 def probe(rig):
-    rig.a.check(f"insmod {MODULE}; cd {DRIVER}; echo 0000:*:* >/tmp/device; cat /tmp/device >unbind")
+    rig.a.check(f"insmod {MODULE} {FIRST}; cd {DRIVER}; echo 0000:*:* >/tmp/device; cat /tmp/device >unbind")
     names = []
     while not names or names[-1]:
         names.append(bind(rig, len(names) + 1))
