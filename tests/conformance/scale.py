@@ -14,7 +14,7 @@ import statistics
 import time
 
 import plug
-from leaks import expect_as_before, resources
+from leaks import expect_as_before, resources, settled
 from models import Since, expect
 from checks import CheckError, key
 from results import FAIL, PASS, reason
@@ -223,7 +223,7 @@ def cycles(results, way, busid, settings):
     if way.name == "tcp":
         way.bind(busid)
     cycle(way, busid, 10)
-    before = {vm: resources(vm) for vm in way.guests()}
+    before = {vm: settled(vm) for vm in way.guests()}
     begin = time.monotonic()
     cycle(way, busid, settings.cycles)
     each = (time.monotonic() - begin) / settings.cycles
