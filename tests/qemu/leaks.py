@@ -21,7 +21,7 @@ awk '/^(SUnreclaim|MemAvailable):/ {sub(":", ""); print $1, $2}' /proc/meminfo
 cat /proc/[0-9]*/comm 2>/dev/null | sed 's/_[0-9]*$//' >/run/comm
 for t in %s; do echo $t $(grep -cx $t /run/comm); done
 set -- $(pidof usbroute) && echo descriptors $(ls /proc/$1/fd | wc -l)
-for p in /proc/[0-9]*; do [ -e $p/exe ] && echo; done | wc -l | sed 's/^/processes /'
+n=0; for p in /proc/[0-9]*; do [ -e $p/exe ] && n=$((n + 1)); done; echo processes $n
 """ % " ".join(THREADS)
 
 
