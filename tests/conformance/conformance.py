@@ -40,9 +40,10 @@ from ways import WAYS, WayError     # noqa: E402
 
 # In this order in one pair of guests.
 PARTS = {part.PART: part for part in (usbtest, urbs, wire, storage, models)}
-# In guests of their own.
-APART = {"scale": scale, "many": many, selftest.PART: selftest}
-NAMES = [*PARTS, *APART]
+# In guests of their own: one that compares the ways, alone; then all those that mostly wait, at once.
+ALONE = {"scale": scale.run}
+WAITING = {"scale": scale.run_again, "many": many.run, selftest.PART: selftest.run}
+NAMES = [*PARTS, *WAITING]
 
 
 class Settings:
@@ -128,15 +129,19 @@ def chosen(options):
     return parts
 
 
+def together(threads, calls):
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(*call) for call in calls]:
+            done.result()
+
+
 def run_all(options, results):
     settings = Settings(options)
-    # Two at a time: guests wait more than they work. What compares the ways comes after it.
-    with concurrent.futures.ThreadPoolExecutor(1 if options.tap else 2) as pool:
-        for done in [pool.submit(run_way, results, name, chosen(options), settings) for name in options.ways]:
-            done.result()
-    for name, part in APART.items():
-        if name in options.parts:
-            part.run(results, options.ways, settings)
+    # Two at a time: guests wait more than they work.
+    together(1 if options.tap else 2, [(run_way, results, name, chosen(options), settings) for name in options.ways])
+    for parts, threads in ((ALONE, 1), (WAITING, None)):
+        together(threads, [(run, results, options.ways, settings) for name, run in parts.items()
+                           if name in options.parts])
     return results
 
 

@@ -301,7 +301,10 @@ def run(results, ways, settings):
     for name in ways:
         run_steps(results, name, settings, many_devices, CHANNELS)
         run_steps(results, name, settings, one_device)
-    # These wait for USB's own pauses most of their time: all at once.
+
+
+def run_again(results, ways, settings):
+    """These wait for USB's own pauses most of their time: all at once."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for done in [pool.submit(run_steps, results, name, settings, again_and_again) for name in ways
                      if name != "local"]:
