@@ -36,10 +36,11 @@ DEVICES = ["-drive", "if=none,id=disk,format=raw,readonly=on,file={0}",
            "-audiodev", "none,id=none", "-device", "usb-audio,bus=xhci.0,audiodev=none"]
 SELECTORS = {"disk": "46f4:0001", "sound": "46f4:0002"}
 VALIDATE = "for s in /sys/kernel/slab/kmalloc-*/validate; do echo 1 >$s; done 2>/dev/null; dmesg -c"
-# Ports in use and devices known: a kernel in the middle of an enumeration keeps the device for
-# seconds after its connection has ended, and would go on with it on the next one.
+# Ports in use, devices known, and a hub being looked at: a kernel in the middle of an enumeration
+# keeps the device for seconds after its connection has ended, and would go on with it on the next one.
 PORTS = ("(cat /sys/devices/platform/vhci_hcd.0/status* | grep -E '^(hs|ss) +[0-9]+ 00[56]'; "
-         "ls /sys/bus/usb/devices | grep -E '^[0-9]+-[0-9.]+$') | wc -l")
+         "ls /sys/bus/usb/devices | grep -E '^[0-9]+-[0-9.]+$'; "
+         "grep -l '+usb_hub_wq' /proc/[0-9]*/comm 2>/dev/null) | wc -l")
 # The blanks: to a shell "$((" begins arithmetic.
 FREE = f"for i in $(seq 150); do [ $( {PORTS} ) -le {{0}} ] && exit 0; usleep 100000; done; exit 1"
 
