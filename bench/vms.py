@@ -10,8 +10,8 @@
 
 Each has guests of its own, all of one image, with the same disk (usb-storage on
 qemu-xhci, its bytes in memory), memory and kernel parameters; device VMs on the
-first core, client VMs on the last. All run at once, one is measured at a time,
-in turn. Prints one JSON object a line for each number.
+first core, client VMs on the last. One rival is measured at a time, in turn; the
+others' guests are stopped meanwhile. Prints one JSON object a line for each number.
 
 usage: vms.py [RUNS [SECONDS]]
 """
@@ -80,6 +80,19 @@ class Rival:
     def __init__(self, name, user, device=None, guard=None):
         self.name, self.user, self.device, self.guard = name, user, device, guard
         self.counts = {}
+
+    def pause(self):
+        for vm in self.guests().values():
+            vm.qmp("stop")
+
+    @contextlib.contextmanager
+    def running(self):
+        """Its guests alone have the processors. They look after what they missed before it counts."""
+        for vm in self.guests().values():
+            vm.qmp("cont")
+        self.ask("vm_read512", 100)
+        yield
+        self.pause()
 
     def guests(self):
         return {"client": self.user, "device": self.device} if self.device else \
@@ -211,7 +224,11 @@ def make_ready(stack):
     shm = "/dev/shm" if os.path.isdir("/dev/shm") else None
     directory = tempfile.mkdtemp(prefix="usbroute-bench-", dir=shm)
     stack.callback(shutil.rmtree, directory, ignore_errors=True)
-    return [make(stack, directory) for make in (routed, guarded, usbip_tcp, usbredir, local)]
+    rivals = []
+    for make in (routed, guarded, usbip_tcp, usbredir, local):
+        rivals.append(make(stack, directory))
+        rivals[-1].pause()
+    return rivals
 
 
 # ---- measuring
@@ -272,7 +289,8 @@ def count_events(rivals, case):
     """A request's URBs are its disk driver's doing, and the same with every rival."""
     urb_count = None
     for rival in rivals:
-        each = per_request(rival, case)
+        with rival.running():
+            each = per_request(rival, case)
         if "client bytes_sent" in each:
             each["URBs"] = urbs(each, case)
             each["bytes copied"] = copied(each, 2 if rival.guard else 1)
@@ -286,12 +304,14 @@ def main():
     with contextlib.ExitStack() as stack:
         rivals = make_ready(stack)
         for rival in rivals:
-            for case in CASES:
-                rival.choose_count(case, seconds)
+            with rival.running():
+                for case in CASES:
+                    rival.choose_count(case, seconds)
         for run in range(1, runs + 1):
-            for case in CASES:
-                for rival in rivals:
-                    measure(rival, case, run)
+            for rival in rivals:
+                with rival.running():
+                    for case in CASES:
+                        measure(rival, case, run)
         for case in CASES:
             count_events(rivals, case)
         kernel = rivals[0].user.ready.group(2)

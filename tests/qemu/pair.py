@@ -25,6 +25,8 @@ from vm import BUILD, Vm, VmError
 ALLOW_ALL = 'allow id *:* label "to=client1"\n'
 DEVICE_MODULES = ["xhci-pci", "usbip-host", "usbroute"]
 CLIENT_MODULES = ["vhci-hcd", "usbroute"]
+# First interfaces; a root hub's is 1-0:1.0.
+CONFIGURED = "/sys/bus/usb/devices/[0-9]*-[1-9]*:1.0"
 
 
 class Hub:
@@ -133,6 +135,7 @@ class Pair:
             prefix + "client", self.hub.a, cores[1], client_cmdline or cmdline,
             CLIENT_MODULES + list(client_modules), [])
         self.device, self.client = self.make_device(), self.make_client()
+        self.plugged = sum("bus=xhci.0" in str(word) for word in devices)
         self.server = None
 
     def _vm(self, name, path, core, cmdline, modules, args):
@@ -157,7 +160,13 @@ class Pair:
         self.hub.stop()
 
     def serve(self, *selectors):
-        """Start `usbroute serve` in the device VM and wait until it serves."""
+        """Start `usbroute serve` in the device VM and wait until it serves.
+
+        The kernel there looks for devices in the background: a list made before has none. One that
+        was pulled out since is not waited for long.
+        """
+        self.device.check(f"for i in $(seq 30); do [ $(ls -d {CONFIGURED} | wc -l) -ge {self.plugged} ] && exit; "
+                          "usleep 100000; done 2>/dev/null; true", 30)
         self.server = self.device.spawn(" ".join(("usbroute serve",) + selectors))
         self.server.wait_line("serv", timeout=20)
         return self.server
