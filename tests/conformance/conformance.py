@@ -25,6 +25,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(TOP, "tests", "qemu"), os.path.join(TOP, "demo"), os.path.join(TOP, "tests")]
 sys.dont_write_bytecode = True
 
+import alive        # noqa: E402
 import many         # noqa: E402
 import models       # noqa: E402
 import plug         # noqa: E402
@@ -35,7 +36,7 @@ import urbs         # noqa: E402
 import usbtest      # noqa: E402
 import wire         # noqa: E402
 from results import FAIL, NOT_RUN, ORDER, PASS, Results, write_document, reason  # noqa: E402
-from vm import BUILD, VmError, catch_signals  # noqa: E402
+from vm import BUILD, VmError  # noqa: E402
 from ways import WAYS, WayError     # noqa: E402
 
 # In this order in one pair of guests.
@@ -130,9 +131,16 @@ def chosen(options):
 
 
 def together(threads, calls):
+    """Calls in threads. Whatever ends this program ends their guests, and so the threads."""
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(*call) for call in calls]:
-            done.result()
+        waiting = [pool.submit(*call) for call in calls]
+        try:
+            for done in waiting:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            alive.kill_all()
+            raise
 
 
 def run_all(options, results):
@@ -199,7 +207,7 @@ def tell(part, way, test, outcome, why):
 def main():
     options = arguments()
     start = time.monotonic()
-    catch_signals()     # here, for guests are started by threads
+    alive.catch_signals()   # here, for guests are started by threads
     say = Tap() if options.tap else tell
     results = run_all(options, Results(say))
     if options.tap:

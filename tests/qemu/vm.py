@@ -17,19 +17,19 @@ raises VmError with the last console lines and the likely cause. No guest
 outlives its `with`, the program's end, SIGTERM, or even a SIGKILL of it.
 """
 
-import atexit
 import base64
 import json
 import os
 import re
 import selectors
 import shlex
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+
+import alive
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, os.environ.get("BUILD_DIR", "build"))
@@ -219,7 +219,9 @@ class Vm:
         """Check that the image fits, start QEMU, return self. Does not wait for the boot."""
         if self.check_fits:
             self._check_fits()
-        catch_signals()
+        if alive.is_over():
+            raise VmError(f"vm {self.name}: not started: the program ends")
+        alive.catch_signals()
         os.makedirs(self.logdir, exist_ok=True)
         pairs = {k: socket.socketpair() for k in ("console", "agent", "qmp")}
         self._sockets = {k: pair[0] for k, pair in pairs.items()}
@@ -409,7 +411,7 @@ class Vm:
     def _main(self, command, pairs, started):
         try:
             self.process = self._spawn_qemu(command, [p[1].fileno() for p in pairs.values()])
-            _running.add(self)
+            alive.running.add(self)
         except OSError as error:
             self._broken = f"cannot start {command[0]}: {error}"
             return
@@ -426,7 +428,7 @@ class Vm:
                 self._cv.notify_all()
             for sock in self._sockets.values():
                 sock.close()
-            _running.discard(self)
+            alive.running.discard(self)
 
     def _reap(self):
         try:
@@ -575,26 +577,3 @@ def _recv(sock):
         return sock.recv(65536)
     except OSError:
         return b""
-
-
-# ---- no guest outlives the program
-
-_running = set()
-_caught = False
-
-
-def kill_all():
-    """End every guest that runs."""
-    for vm in list(_running):
-        vm.kill()
-
-
-def catch_signals():
-    """SIGTERM ends the program as an exception does, through every `with`."""
-    global _caught
-    if _caught or threading.current_thread() is not threading.main_thread():
-        return
-    _caught = True
-    atexit.register(kill_all)
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
