@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The tables of docs/performance.md, made of what build/bench.json holds."""
 
+import os
 import statistics
+import sys
 
-MARK = "<!-- bench: {} -->"
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
+import marked   # noqa: E402
+
+MARKS = ("<!-- bench: begin -->", "<!-- bench: end -->")
 PROCESSES = ("ring", "ring_sleep", "ring_spin", "ring_256k", "shim", "af_unix", "af_unix_spin", "af_unix_4m",
              "tcp", "pipe", "memcpy")
 RIVALS = ("routed", "guarded", "usbip_tcp", "usbredir", "local")
@@ -90,10 +95,4 @@ def write(path, report, goals):
     """Between the two marks of a file. goals: {ratio: (..., goal, "reached" or "missed")}."""
     run = Run(report)
     text = "\n\n".join((run.about(), run.processes(), run.guests(), run.instructions(), run.ratios(goals), run.counts()))
-    with open(path, encoding="utf-8") as file:
-        old = file.read()
-    begin, end = MARK.format("begin"), MARK.format("end")
-    if old.count(begin) != 1 or old.count(end) != 1:
-        raise ValueError(f"{path}: expected one line {begin} and one {end}")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{old.split(begin)[0]}{begin}\n{text}\n{end}{old.split(end)[1]}")
+    marked.write(path, *MARKS, text)

@@ -187,6 +187,13 @@ class Uas(Storage):
                                "-device", "scsi-hd,bus=uas.0,scsi-id=0,lun=0,drive=disk"]
 
 
+def event_node(client):
+    """The name in /dev/input of the next input device; the kernel tells of it before that is there."""
+    number = client.wait_console(r"input: QEMU .* as .*/input(\d+)\b", 30).group(1)
+    return client.check(f"cd /sys/class/input/input{number} && until [ -e event* ]; do usleep 20000; done; "
+                        "echo event*", 20).strip()
+
+
 class Input(Check):
     """QMP injects events; the client's kernel has to report the same ones."""
 
@@ -196,10 +203,7 @@ class Input(Check):
     wanted = ()     # (type, code, value) of the client's kernel
 
     def run(self, client, device):
-        found = client.wait_console(r"input: (QEMU .*) as .*/input(\d+)\b", 30)
-        # The kernel tells of the device before the node is there.
-        node = client.check(f"cd /sys/class/input/input{found.group(2)} && until [ -e event* ]; do usleep 20000; done; "
-                            "echo event*", 20).strip()
+        node = event_node(client)
         self.node = node.removeprefix("event")
         self.show.step(f"QMP injects events, the client VM reads /dev/input/{node}")
         size = self.FORMAT.size

@@ -22,6 +22,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 from stage import Stage, attacks, kernel_of    # noqa: E402
+import marked                                   # noqa: E402
 from vm import VmError                          # noqa: E402
 
 BEGIN, END = "<!-- table: make attacks-live -->", "<!-- end of table -->"
@@ -94,15 +95,10 @@ def table(options, chosen, texts, kernel):
 
 
 def write(path, text):
-    with open(path, encoding="utf-8") as file:
-        old = file.read()
-    head, _, rest = old.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    if not rest or END not in rest:
-        sys.exit(f"live.py: {path} lacks the lines {BEGIN!r} and {END!r}")
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}")
-    os.replace(path + ".new", path)
+    try:
+        marked.write(path, BEGIN, END, f"\n{text}\n")
+    except ValueError as error:
+        sys.exit(f"live.py: {error}")
 
 
 def main():

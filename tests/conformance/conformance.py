@@ -27,6 +27,7 @@ sys.dont_write_bytecode = True
 
 import alive        # noqa: E402
 import many         # noqa: E402
+import marked       # noqa: E402
 import models       # noqa: E402
 import plug         # noqa: E402
 import scale        # noqa: E402
@@ -35,7 +36,7 @@ import storage      # noqa: E402
 import urbs         # noqa: E402
 import usbtest      # noqa: E402
 import wire         # noqa: E402
-from results import FAIL, NOT_RUN, ORDER, PASS, Results, write_document, reason  # noqa: E402
+from results import FAIL, MARKS, NOT_RUN, ORDER, PASS, Results, reason  # noqa: E402
 from vm import BUILD, VmError  # noqa: E402
 from ways import WAYS, WayError     # noqa: E402
 
@@ -217,7 +218,7 @@ def main():
     for part, test, way, why in results.broken():
         print(f"FAILED {way}: {part}: {test}: {why}")
     if options.document:
-        write_document(options.document, document(options, results, time.monotonic() - start))
+        marked.write(options.document, *MARKS, document(options, results, time.monotonic() - start))
     print(results.verdict())
     return 1 if results.broken() else 0
 

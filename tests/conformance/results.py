@@ -9,7 +9,7 @@ ORDER = ("local", "tcp", "direct", "guarded")
 OURS = ("direct", "guarded")
 PASS, FAIL, NOT_RUN = "passed", "failed", "not run"
 STOCK = "failed in stock code"   # of the guest's kernel: seen on its console, not guessed
-MARK = "<!-- conformance: {} -->"
+MARKS = ("<!-- conformance: begin -->", "<!-- conformance: end -->")
 
 
 def reason(error):
@@ -109,15 +109,3 @@ def markdown(rows, left):
     marks = ["---" if i < left or i == 6 else "--:" for i in range(len(rows[0]))]
     lines = [[c.replace("|", "\\|") for c in row] for row in rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in [lines[0], marks] + lines[1:])
-
-
-def write_document(path, text):
-    """Put the text between the two marks of a file."""
-    with open(path, encoding="utf-8") as file:
-        old = file.read()
-    begin, end = MARK.format("begin"), MARK.format("end")
-    if old.count(begin) != 1 or old.count(end) != 1:
-        raise ValueError(f"{path}: expected one line {begin} and one {end}")
-    before, after = old.split(begin)[0], old.split(end)[1]
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{before}{begin}\n{text}\n{end}{after}")

@@ -14,9 +14,9 @@ import statistics
 import time
 
 import plug
-from leaks import expect_as_before, resources, settled
+from leaks import expect_as_before, resources
 from models import Since, expect
-from checks import CheckError, key
+from checks import CheckError, event_node, key
 from results import FAIL, PASS, reason
 from vm import VmError
 from ways import WAYS, WayError, find, wait_for
@@ -129,10 +129,7 @@ class Keys:
     def __init__(self, way, client, busid):
         self.way, self.codes = way, []
         way.take(busid)
-        event = client.wait_console(r"input: QEMU .* as .*/input(\d+)\b", 30).group(1)
-        wait_for(way.user, f"ls -d /sys/class/input/input{event}/event* >/dev/null 2>&1", "no event node")
-        node = way.user.check(f"cd /sys/class/input/input{event} && echo event*").strip()
-        self.job = way.user.spawn(f"exec keys /dev/input/{node} >/dev/console 2>&1")
+        self.job = way.user.spawn(f"exec keys /dev/input/{event_node(client)} >/dev/console 2>&1")
         client.wait_console("keys ready", 20)
 
     def press(self, name):
@@ -223,7 +220,7 @@ def cycles(results, way, busid, settings):
     if way.name == "tcp":
         way.bind(busid)
     cycle(way, busid, 10)
-    before = {vm: settled(vm) for vm in way.guests()}
+    before = {vm: resources(vm) for vm in way.guests()}
     begin = time.monotonic()
     cycle(way, busid, settings.cycles)
     each = (time.monotonic() - begin) / settings.cycles

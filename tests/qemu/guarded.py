@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 import tap                              # noqa: E402
 from tap import contains, equal, test, within   # noqa: E402
 from checks import CHECKS               # noqa: E402
-from pair import Pair                   # noqa: E402
+from pair import CONFIGURED, Pair       # noqa: E402
 from show import Show                   # noqa: E402
 from waits import reset, until          # noqa: E402
 
@@ -106,9 +106,8 @@ def start(rig):
 
 @test("The client lists what policy lets it attach, by the guard's names; the rest is hidden")
 def listing(rig):
-    # The device VM's kernel looks for devices in the background; one with an interface is configured,
-    # and only then in a list. (The root hubs' are 1-0:1.0 and 2-0:1.0.)
-    rig.device.check("n=0; until [ $(ls -d /sys/bus/usb/devices/[0-9]*-[1-9]:1.0 | wc -l) = 4 ]; "
+    # The device VM's kernel looks for devices in the background; only a configured one is in a list.
+    rig.device.check(f"n=0; until [ $(ls -d {CONFIGURED} | wc -l) = 4 ]; "
                      "do usleep 100000; n=$((n + 1)); [ $n -lt 200 ] || exit 1; done", 30)
     seen = json.loads(rig.client.check("usbroute list --json"))["devices"]
     rig.offered = {f"{d['vendor']}:{d['product']}": d["busid"] for d in seen}

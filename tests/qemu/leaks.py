@@ -43,16 +43,6 @@ def expect_no_task_hangs(vm):
     equal(sorted(tasks), [], f"tasks of {vm.name} that hang")
 
 
-def settled(vm):
-    """The same, once it is so twice in a row: what came before may be about to end."""
-    last, now = None, resources(vm)
-    for _ in range(20):
-        if last and all(last.get(k) == now.get(k) for k in EXACT):
-            break
-        last, now = now, resources(vm)
-    return now
-
-
 def left_behind(before, after, room):
     """What is not as it was, in words."""
     wrong = [f"{k}: expected {before.get(k)}, got {after.get(k)}"
