@@ -10,11 +10,13 @@
  *	write 1: waits for ever
  *
  * So a timer runs while we write, and its signal ends the wait. It comes again
- * and again, because the first one may come just before the write.
+ * and again, because the first one may come just before the write. The signal is
+ * the process's and any thread may get it, which then hands it to the one that rings.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
@@ -24,9 +26,17 @@
 
 #define TICK_US 10000
 
-static void interrupt_only(int signal_number)
+static _Thread_local pid_t self; /* 0: not asked yet */
+static _Atomic(pid_t) ringer; /* who rings, or rang last */
+
+static void interrupt_ringer(int signal_number)
 {
-	(void)signal_number;
+	int error = errno;
+	pid_t thread = ringer;
+
+	if (thread != gettid())
+		(void)tgkill(getpid(), thread, signal_number);
+	errno = error;
 }
 
 static void set_timer(suseconds_t us)
@@ -42,7 +52,7 @@ static void set_timer(suseconds_t us)
 int ur_bell_open(void)
 {
 	/* No SA_RESTART: the write must end. */
-	const struct sigaction action = { .sa_handler = interrupt_only };
+	const struct sigaction action = { .sa_handler = interrupt_ringer };
 
 	sigaction(SIGALRM, &action, NULL);
 	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -53,6 +63,9 @@ bool ur_bell_ring(int bell)
 	const uint64_t once = 1;
 	ssize_t written;
 
+	if (self == 0)
+		self = gettid();
+	ringer = self;
 	fcntl(bell, F_SETFL, O_NONBLOCK);
 	set_timer(TICK_US);
 	written = write(bell, &once, sizeof(once));

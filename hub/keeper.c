@@ -11,6 +11,7 @@
  * Our doorbells are watched for edges and never read: a VM holds them too, and
  * could make a read wait.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -79,12 +80,12 @@ static void bell_ready(struct ur_source *bell)
 
 	port->keeper->is_awake = true;
 	if (!ur_damper_hears(&port->damper, work_of(&port->link), now_ms()))
-		ur_loop_remove(port->keeper->loop, bell);
+		ur_loop_remove(&port->loop, bell);
 }
 
 static int hear(struct ur_keeper_port *port)
 {
-	return ur_loop_add_edge(port->keeper->loop, &port->bell,
+	return ur_loop_add_edge(&port->loop, &port->bell,
 				ur_server_own_bell(port->server));
 }
 
@@ -125,6 +126,10 @@ static int open_port(struct ur_keeper_port *port, struct ur_server *server,
 	ur_damper_init(&port->damper, now_ms());
 	ur_link_start(&port->link, &geometry, own, base + own * half,
 		      base + !own * half);
+	if (ur_loop_open(&port->loop, port->keeper->loop->turn) < 0)
+		return -1;
+	port->has_loop = true;
+	port->loop.worker = &port->keeper->worker;
 	return hear(port);
 }
 
@@ -201,22 +206,49 @@ static int open_tick(struct ur_keeper *keeper)
 	return -1;
 }
 
+/* One that fails takes the hub with it: nobody would hear that VM any more. */
+static void *listen_to(void *argument)
+{
+	struct ur_keeper_port *port = argument;
+
+	if (ur_loop_run(&port->loop) < 0) {
+		port->keeper->is_deaf = true;
+		ur_loop_stop(port->keeper->loop);
+	}
+	return NULL;
+}
+
+static int start_threads(struct ur_keeper *keeper)
+{
+	for (unsigned int i = 0; i < keeper->port_count; i++) {
+		struct ur_keeper_port *port = &keeper->ports[i];
+
+		errno = pthread_create(&port->thread, NULL, listen_to, port);
+		if (errno) {
+			ur_log("guard: cannot start a thread: %m");
+			return -1;
+		}
+		port->has_thread = true;
+	}
+	return 0;
+}
+
 int ur_keeper_open(struct ur_keeper *keeper, const struct ur_config *config,
 		   struct ur_server *servers, struct ur_loop *loop)
 {
 	keeper->loop = loop;
 	keeper->tick = (struct ur_source){ UR_LOOP_NONE, tick_ready };
 	keeper->journal.fd = -1;
+	keeper->worker.work = work;
+	keeper->is_awake = true;
+	loop->worker = &keeper->worker;
 	if (ur_rules_load(&keeper->rules, config->guard.policy) == 0 &&
 	    ur_journal_open(&keeper->journal, config->guard.audit) == 0 &&
 	    open_ports(keeper, config, servers) == 0 &&
-	    open_router(keeper, config) == 0 && open_tick(keeper) == 0) {
-		keeper->worker.work = work;
-		keeper->is_awake = true;
-		loop->worker = &keeper->worker;
+	    open_router(keeper, config) == 0 && open_tick(keeper) == 0 &&
+	    start_threads(keeper) == 0)
 		return 0;
-	}
-	ur_keeper_close(keeper);
+	(void)ur_keeper_close(keeper);
 	return -1;
 }
 
@@ -242,22 +274,36 @@ void ur_keeper_report(const struct ur_keeper *keeper)
 
 /* End */
 
+static void stop_threads(struct ur_keeper *keeper)
+{
+	for (unsigned int i = 0; i < keeper->port_count; i++) {
+		struct ur_keeper_port *port = &keeper->ports[i];
+
+		if (!port->has_thread)
+			continue;
+		ur_loop_stop(&port->loop);
+		pthread_join(port->thread, NULL);
+	}
+}
+
 static void stop_ports(struct ur_keeper *keeper)
 {
 	for (unsigned int i = 0; i < keeper->port_count; i++) {
 		struct ur_keeper_port *port = &keeper->ports[i];
 
-		ur_loop_remove(keeper->loop, &port->bell);
+		if (port->has_loop)
+			ur_loop_close(&port->loop);
 		if (port->server)
 			ur_link_stop(&port->link);
 	}
 	ring(keeper);
 }
 
-void ur_keeper_close(struct ur_keeper *keeper)
+int ur_keeper_close(struct ur_keeper *keeper)
 {
 	int tick = keeper->tick.fd;
 
+	stop_threads(keeper);
 	keeper->loop->worker = NULL;
 	ur_loop_remove(keeper->loop, &keeper->tick);
 	if (tick != UR_LOOP_NONE)
@@ -273,4 +319,5 @@ void ur_keeper_close(struct ur_keeper *keeper)
 	ur_rules_free(&keeper->rules);
 	free(keeper->calls);
 	free(keeper->buffers);
+	return keeper->is_deaf ? -1 : 0;
 }

@@ -5,9 +5,11 @@
  * has. The same code runs in the guard's protection domain on seL4; this is what
  * it takes in a process.
  *
- * One thread, the loop's, and a bounded piece of work each time. A VM is trusted
- * with nothing: it may write anything into its link's memory, ring without pause
- * and do to the doorbells what it likes.
+ * Each link's doorbell is waited for by a thread of its own, so that the scheduler
+ * can wake it where the VM that rang has just run; one of them works at a time, in
+ * turn with the hub's loop, and does a bounded piece each time. A VM is trusted with
+ * nothing: it may write anything into its link's memory, ring without pause and do to
+ * the doorbells what it likes.
  */
 #ifndef UR_KEEPER_H
 #define UR_KEEPER_H
@@ -27,13 +29,16 @@ struct ur_keeper_port {
 	struct ur_keeper *keeper;
 	struct ur_server *server; /* the caller's, outlives us */
 	struct ur_link link;
+	struct ur_loop loop; /* of thread; waits for nothing but the doorbell */
+	pthread_t thread;
+	bool has_loop, has_thread;
 	struct ur_source bell; /* fd UR_LOOP_NONE: not heard until the tick */
 	struct ur_damper damper;
 };
 
 struct ur_keeper {
-	struct ur_loop *loop;
-	struct ur_worker worker;
+	struct ur_loop *loop; /* the hub's */
+	struct ur_worker worker; /* of all loops */
 	struct ur_source tick;
 	struct ur_rules rules;
 	struct ur_journal journal;
@@ -45,6 +50,7 @@ struct ur_keeper {
 	u8 *buffers;
 	struct ur_router router;
 	bool is_awake; /* there may be something to move */
+	bool is_deaf; /* a thread could not go on */
 };
 
 /*
@@ -58,7 +64,10 @@ int ur_keeper_open(struct ur_keeper *keeper, const struct ur_config *config,
 /* One log line for each reason for which something was refused, with the times. */
 void ur_keeper_report(const struct ur_keeper *keeper);
 
-/* Say at every link that we go, end what was under way, write it down. */
-void ur_keeper_close(struct ur_keeper *keeper);
+/*
+ * End the threads, say at every link that we go, end what was under way, write it
+ * down. Without the turn. 0, or -1 if a thread had ended before, with a log line.
+ */
+int ur_keeper_close(struct ur_keeper *keeper);
 
 #endif

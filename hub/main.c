@@ -5,7 +5,7 @@
  *
  *	main.c      options, signals, start and end
  *	config.c    the configuration file      key.c, value.c   its keys and values
- *	loop.c      one epoll, one thread
+ *	loop.c      an epoll and a thread each, and one turn for all
  *	server.c    one link: the protocol, and the death of a client
  *	message.c   the protocol's messages
  *	listener.c  a socket file and who connects to it
@@ -38,6 +38,7 @@ enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct hub {
 	struct ur_config config;
+	struct ur_turn turn;
 	struct ur_loop loop;
 	struct ur_source signals;
 	struct ur_server servers[UR_CONFIG_LINKS_MAX];
@@ -216,8 +217,8 @@ static int serve(struct hub *hub)
 	ur_log("ready: %s", text);
 	sd_notifyf(0, "READY=1\nSTATUS=%s", text);
 	err = ur_loop_run(&hub->loop);
-	if (hub->config.guard.line)
-		ur_keeper_close(&hub->keeper);
+	if (hub->config.guard.line && ur_keeper_close(&hub->keeper) < 0)
+		return -1;
 	return err;
 }
 
@@ -225,7 +226,8 @@ static int run(struct hub *hub)
 {
 	int err;
 
-	if (ur_loop_open(&hub->loop) < 0)
+	if (ur_turn_init(&hub->turn) < 0 ||
+	    ur_loop_open(&hub->loop, &hub->turn) < 0)
 		return -1;
 	hub->signals.fd = UR_LOOP_NONE;
 	err = serve(hub);

@@ -464,17 +464,24 @@ def under_storm(hub, client):
 
 
 def scheduled(hub):
-    """(seconds on a processor, times it was put on one)"""
-    with open(f"/proc/{hub.process.pid}/schedstat", encoding="ascii") as stat:
-        run_ns, _, times = map(int, stat.read().split())
+    """(seconds on a processor, times it was put on one), of all its threads"""
+    run_ns, times = 0, 0
+    for thread in threads(hub):
+        with open(f"/proc/{thread}/schedstat", encoding="ascii") as stat:
+            ran, _, put = map(int, stat.read().split())
+        run_ns, times = run_ns + ran, times + put
     return run_ns / 1e9, times
+
+
+def threads(hub):
+    return [int(name) for name in os.listdir(f"/proc/{hub.process.pid}/task")]
 
 
 def slow_fcntl():
     """Hold the hub for 0.3 s after each fcntl: between setting O_NONBLOCK and writing."""
     if not shutil.which("strace"):
         raise Skip("no strace to slow the hub down with")
-    return ("strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=fcntl",
+    return ("strace", "-f", "-D", "-qq", "-o", "/dev/null", "-e", "trace=fcntl",
             "-e", "inject=fcntl:delay_exit=300000")
 
 
