@@ -49,7 +49,7 @@ class Run:
         r = self.report
         others = ", ".join(f"{k.removeprefix('others_')} {v}" for k, v in r.items() if k.startswith("others_"))
         return (f"{r['date']}; {r['host_cpu']}, no KVM for the guests, Linux "
-                f"{r['host_kernel']}, QEMU {r['qemu']} with TCG, guests Linux {r.get('kernel', '?')}; {r['runs']} runs, "
+                f"{r['host_kernel']}, QEMU {r['qemu']} with TCG, guests Linux {r.get('kernel', '?')}, disk by {r.get('disk_aio', '?')}; {r['runs']} runs, "
                 f"{r['seconds']} s. Processors that other programs kept busy, by part: {others}. Median (min-max).")
 
     def processes(self):

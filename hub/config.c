@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "key.h"
+#include "urgency.h"
 
 #define DEFAULT_BYTES (16u << 20)
 #define DEFAULT_MODE 0660
@@ -140,6 +141,7 @@ static void begin_guard(struct ur_parse *parse)
 	}
 	guard->line = parse->section_line;
 	guard->transfer_bytes = DEFAULT_TRANSFER_BYTES;
+	guard->priority = UR_URGENCY_DEFAULT;
 	parse->guard = guard;
 }
 

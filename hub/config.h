@@ -54,6 +54,7 @@ struct ur_config_guard {
 	char audit[PATH_MAX]; /* "": standard output */
 	u32 transfer_bytes;   /* of one message's data */
 	u32 calls;	      /* of one client at once */
+	unsigned int priority; /* real-time; 0: none */
 };
 
 struct ur_config {

@@ -19,6 +19,7 @@
 
 #include "keeper.h"
 #include "log.h"
+#include "urgency.h"
 
 #define TICK_NS 100000000l
 #define TURNS 4
@@ -242,6 +243,7 @@ int ur_keeper_open(struct ur_keeper *keeper, const struct ur_config *config,
 	keeper->worker.work = work;
 	keeper->is_awake = true;
 	loop->worker = &keeper->worker;
+	ur_urgency_take(config->guard.priority);
 	if (ur_rules_load(&keeper->rules, config->guard.policy) == 0 &&
 	    ur_journal_open(&keeper->journal, config->guard.audit) == 0 &&
 	    open_ports(keeper, config, servers) == 0 &&

@@ -218,6 +218,12 @@ static void set_calls(struct ur_parse *parse, const char *value)
 	     "calls", UR_VALUE_CALLS_WANTED, value);
 }
 
+static void set_priority(struct ur_parse *parse, const char *value)
+{
+	want(parse, ur_value_priority(value, &parse->guard->priority),
+	     "priority", UR_VALUE_PRIORITY_WANTED, value);
+}
+
 /* All keys */
 
 static const struct key keys[UR_KEY_COUNT] = {
@@ -234,6 +240,7 @@ static const struct key keys[UR_KEY_COUNT] = {
 	[UR_KEY_AUDIT] = { "audit", IN_GUARD, set_audit },
 	[UR_KEY_TRANSFER] = { "transfer", IN_GUARD, set_transfer },
 	[UR_KEY_CALLS] = { "calls", IN_GUARD, set_calls },
+	[UR_KEY_PRIORITY] = { "priority", IN_GUARD, set_priority },
 };
 
 static unsigned int section_of(const struct ur_parse *parse)
@@ -253,7 +260,7 @@ static const struct key *find_key(const struct ur_parse *parse, const char *name
 static const char *keys_wanted(const struct ur_parse *parse)
 {
 	if (parse->guard)
-		return "policy, audit, transfer or calls";
+		return "policy, audit, transfer, calls or priority";
 	if (parse->link->kind == UR_CONFIG_LINK)
 		return "a, b, size, mode, owner, group or allow-uid";
 	return "socket, size, channels, mode, owner, group or allow-uid";

@@ -27,6 +27,7 @@ enum ur_key_number {
 	UR_KEY_AUDIT,
 	UR_KEY_TRANSFER,
 	UR_KEY_CALLS,
+	UR_KEY_PRIORITY,
 	UR_KEY_COUNT
 };
 

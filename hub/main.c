@@ -12,6 +12,7 @@
  *	memory.c    the sealed memory of a link
  *	bell.c      an eventfd, rung without trust in who else holds it
  *	keeper.c    the guard: a router between its ends of the VMs' links
+ *	urgency.c   how soon it runs once it is woken
  *	rules.c     the guard's policy          journal.c   what it decided
  *	log.c       one line per event
  */

@@ -63,6 +63,17 @@ bool ur_value_count(const char *text, u32 max, unsigned int *count)
 	return number > 0;
 }
 
+bool ur_value_priority(const char *text, unsigned int *priority)
+{
+	const char *rest;
+	u64 number;
+
+	if (!digits(text, 10, 99, &number, &rest) || *rest != '\0')
+		return false;
+	*priority = (unsigned int)number;
+	return true;
+}
+
 bool ur_value_mode(const char *text, mode_t *mode)
 {
 	const char *rest;

@@ -14,6 +14,7 @@
 #define UR_VALUE_SIZE_WANTED "a power of two from 64K to 1G"
 #define UR_VALUE_TRANSFER_WANTED "a power of two from 64K to 16M"
 #define UR_VALUE_CALLS_WANTED "a number from 1 to 64"
+#define UR_VALUE_PRIORITY_WANTED "a number from 0 to 99"
 #define UR_VALUE_CHANNELS_WANTED "a number from 1 to 64"
 #define UR_VALUE_MODE_WANTED "an octal mode from 0000 to 0777"
 #define UR_VALUE_USER_WANTED "a user's name or number"
@@ -23,6 +24,8 @@
 bool ur_value_size(const char *text, u32 min, u32 max, u32 *bytes);
 /* From 1 to max. */
 bool ur_value_count(const char *text, u32 max, unsigned int *count);
+/* As sched(7) has it, from 0. */
+bool ur_value_priority(const char *text, unsigned int *priority);
 bool ur_value_mode(const char *text, mode_t *mode);
 bool ur_value_user(const char *text, uid_t *uid);
 bool ur_value_group(const char *text, gid_t *gid);

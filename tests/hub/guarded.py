@@ -35,73 +35,13 @@ import rig      # noqa: E402
 import tap      # noqa: E402
 import vms      # noqa: E402
 from rig import LIMIT_S, Hub, until  # noqa: E402
+from stage import RULES, USBROUTE, compile_rules, stage  # noqa: E402
 from tap import Skip, contains, equal, test, within  # noqa: E402
-from vms import IN, ClientVm, Device, DeviceVm, Gone, Session  # noqa: E402
+from vms import IN, ClientVm, Device, DeviceVm, Gone  # noqa: E402
 
 # No test takes longer than its own bounds; this is for a bug in the tests.
 WHOLE_RUN_S = 120
 NODEV, BUSY = 4, 2      # of OP_REP_IMPORT
-USBROUTE = {"path": None}
-
-RULES = """\
-# line 1
-allow id 46f4:0001 with-interface 08:06:50 label "to=client1"
-allow via-port "usb1:1-1" label "to=client2"
-reject id 0627:* label "to=client1"
-allow id 0627:0001 with-interface 03:*:* label "to=client2 deny=vendor"
-"""
-
-
-def compile_rules(rules, table):
-    with tempfile.NamedTemporaryFile("w", suffix=".rules") as text:
-        text.write(rules)
-        text.flush()
-        subprocess.run([USBROUTE["path"], "policy", "compile", text.name, table], check=True,
-                       timeout=LIMIT_S)
-
-
-class Guarded(Hub):
-    """A hub whose guard has client1, client2, usb1 and usb2, on links of so many channels (0: the
-    default). Its folder has policy and audit."""
-
-    def __init__(self, rules=RULES, guard="", channels=0, **more):
-        self.channels = channels
-        self.own = tempfile.mkdtemp(prefix="ur-guard-")
-        compile_rules(rules, os.path.join(self.own, "policy"))
-        text = "[guard]\npolicy = {dir}/policy\naudit = {dir}/audit\n" + guard
-        for kind, name in (("client", "client1"), ("device", "usb1"), ("client", "client2"),
-                           ("device", "usb2")):
-            text += f"[{kind}.{name}]\nsocket = {{dir}}/{name}.sock\nsize = 1M\n"
-            text += f"channels = {channels}\n" if channels else ""
-        super().__init__(config=text, folder=self.own, **more)
-
-    def remove(self):
-        super().remove()
-        shutil.rmtree(self.own, ignore_errors=True)
-
-    def audit(self, event=None):
-        with open(os.path.join(self.own, "audit"), encoding="ascii") as lines:
-            records = [json.loads(line) for line in lines]
-        return [r for r in records if event in (None, r["event"])]
-
-    def wait_audit(self, event, count=1):
-        until(lambda: len(self.audit(event)) >= count, f"{count} records of {event!r}")
-        return self.audit(event)[-1]
-
-
-@contextlib.contextmanager
-def stage(guard="", rules=RULES, names=("client1", "client2", "usb1", "usb2"), **more):
-    """A hub and its VMs, up: (hub, {name: vm})."""
-    devices = {"usb1": (Device("1-1", 0x46f4, 1), Device("1-2", 0x627, 1, (3, 1, 1))),
-               "usb2": (Device("1-1", 0x46f4, 1),)}
-    with Guarded(rules, guard, **more) as hub, contextlib.ExitStack() as stack:
-        made = {}
-        for name in names:
-            kind = ClientVm if name.startswith("client") else DeviceVm
-            made[name] = stack.enter_context(kind(hub, name, *filter(None, [devices.get(name)])))
-        for vm in made.values():
-            vm.wait_up()
-        yield hub, made
 
 
 def seen(record, *keys):
@@ -475,6 +415,38 @@ def scheduled(hub):
 
 def threads(hub):
     return [int(name) for name in os.listdir(f"/proc/{hub.process.pid}/task")]
+
+
+def classes(hub):
+    """Of each thread: (scheduling class, its real-time priority)"""
+    return [(os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority) for thread in threads(hub)]
+
+
+WITHOUT_NICE = ("setpriv", "--bounding-set", "-sys_nice", "--inh-caps", "-sys_nice")
+
+
+@test("urgency: each link has a thread; they are real-time as priority says, or go on without, which is said")
+def _():
+    may = may_be_urgent()
+    with stage(build="release") as (hub, _):
+        equal(classes(hub), 5 * [(os.SCHED_RR, 1) if may else (os.SCHED_OTHER, 0)], "the loop's and four links'")
+    with stage("priority = 0\n", build="release") as (hub, _):
+        equal(classes(hub), 5 * [(os.SCHED_OTHER, 0)], "priority = 0")
+    if not may:
+        raise Skip("no right to be real-time here")
+    with stage("priority = 7\n", build="release") as (hub, _):
+        equal(classes(hub), 5 * [(os.SCHED_RR, 7)], "priority = 7")
+    with stage(build="release", wrap=("chrt", "--fifo", "3")) as (hub, _):
+        equal(classes(hub), 5 * [(os.SCHED_FIFO, 3)], "what the administrator gave it already")
+    with stage(build="release", wrap=WITHOUT_NICE) as (hub, vm):
+        equal(classes(hub), 5 * [(os.SCHED_OTHER, 0)], "without the right")
+        contains(hub.wait_log("goes on without"), "real-time priority 1: Operation not permitted", "log")
+        equal(len(vm["client1"].list()), 2, "what it lists")
+
+
+def may_be_urgent():
+    done = subprocess.run(["chrt", "--rr", "1", "true"], stderr=subprocess.DEVNULL, check=False)
+    return done.returncode == 0
 
 
 def slow_fcntl():
