@@ -8,12 +8,12 @@
 #include <stdlib.h>
 
 #include "key.h"
-#include "urgency.h"
 
 #define DEFAULT_BYTES (16u << 20)
 #define DEFAULT_MODE 0660
 #define DEFAULT_TRANSFER_BYTES (1u << 20)
 #define DEFAULT_CALLS 16u
+#define DEFAULT_PRIORITY 1u /* below whatever else is real-time */
 /* Of the guard: relay/router.h, which checks them again. */
 #define SITES_MAX 32u
 #define CALLS_MAX 256u
@@ -141,7 +141,7 @@ static void begin_guard(struct ur_parse *parse)
 	}
 	guard->line = parse->section_line;
 	guard->transfer_bytes = DEFAULT_TRANSFER_BYTES;
-	guard->priority = UR_URGENCY_DEFAULT;
+	guard->priority = DEFAULT_PRIORITY;
 	parse->guard = guard;
 }
 

@@ -122,15 +122,14 @@ static int open_port(struct ur_keeper_port *port, struct ur_server *server,
 		       server->ends[!own].label, channels, fault.got, fault.want);
 		return -1;
 	}
+	if (ur_loop_open(&port->loop, port->keeper->loop->turn) < 0)
+		return -1;
+	port->loop.worker = &port->keeper->worker;
 	port->server = server;
 	port->bell = (struct ur_source){ UR_LOOP_NONE, bell_ready };
 	ur_damper_init(&port->damper, now_ms());
 	ur_link_start(&port->link, &geometry, own, base + own * half,
 		      base + !own * half);
-	if (ur_loop_open(&port->loop, port->keeper->loop->turn) < 0)
-		return -1;
-	port->has_loop = true;
-	port->loop.worker = &port->keeper->worker;
 	return hear(port);
 }
 
@@ -293,10 +292,10 @@ static void stop_ports(struct ur_keeper *keeper)
 	for (unsigned int i = 0; i < keeper->port_count; i++) {
 		struct ur_keeper_port *port = &keeper->ports[i];
 
-		if (port->has_loop)
-			ur_loop_close(&port->loop);
-		if (port->server)
-			ur_link_stop(&port->link);
+		if (!port->server)
+			continue;
+		ur_loop_close(&port->loop);
+		ur_link_stop(&port->link);
 	}
 	ring(keeper);
 }

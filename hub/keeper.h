@@ -27,11 +27,11 @@ struct ur_keeper;
 /* Our end of one VM's link. */
 struct ur_keeper_port {
 	struct ur_keeper *keeper;
-	struct ur_server *server; /* the caller's, outlives us */
+	struct ur_server *server; /* the caller's, outlives us; NULL: not open */
 	struct ur_link link;
 	struct ur_loop loop; /* of thread; waits for nothing but the doorbell */
 	pthread_t thread;
-	bool has_loop, has_thread;
+	bool has_thread;
 	struct ur_source bell; /* fd UR_LOOP_NONE: not heard until the tick */
 	struct ur_damper damper;
 };

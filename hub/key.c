@@ -16,6 +16,7 @@
 #define TRANSFER_MIN (64u << 10)
 #define TRANSFER_MAX (16u << 20)
 #define CALLS_MAX 64
+#define PRIORITY_MAX 99
 
 struct key {
 	const char *name;
@@ -124,7 +125,7 @@ static void set_socket(struct ur_parse *parse, const char *value)
 static void set_channels(struct ur_parse *parse, const char *value)
 {
 	want(parse,
-	     ur_value_count(value, UR_CHANNELS_MAX, &parse->link->channels),
+	     ur_value_count(value, 1, UR_CHANNELS_MAX, &parse->link->channels),
 	     "channels", UR_VALUE_CHANNELS_WANTED, value);
 }
 
@@ -214,13 +215,13 @@ static void set_transfer(struct ur_parse *parse, const char *value)
 
 static void set_calls(struct ur_parse *parse, const char *value)
 {
-	want(parse, ur_value_count(value, CALLS_MAX, &parse->guard->calls),
+	want(parse, ur_value_count(value, 1, CALLS_MAX, &parse->guard->calls),
 	     "calls", UR_VALUE_CALLS_WANTED, value);
 }
 
 static void set_priority(struct ur_parse *parse, const char *value)
 {
-	want(parse, ur_value_priority(value, &parse->guard->priority),
+	want(parse, ur_value_count(value, 0, PRIORITY_MAX, &parse->guard->priority),
 	     "priority", UR_VALUE_PRIORITY_WANTED, value);
 }
 

@@ -9,8 +9,6 @@
 #ifndef UR_URGENCY_H
 #define UR_URGENCY_H
 
-#define UR_URGENCY_DEFAULT 1 /* below whatever else is real-time */
-
 /*
  * For the calling thread and those that it starts: SCHED_RR with that priority.
  * Without the right to it, a log line and the shortest piece that the usual scheduler

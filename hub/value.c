@@ -52,7 +52,7 @@ bool ur_value_size(const char *text, u32 min, u32 max, u32 *bytes)
 	return number >= min && number <= max && (number & (number - 1)) == 0;
 }
 
-bool ur_value_count(const char *text, u32 max, unsigned int *count)
+bool ur_value_count(const char *text, u32 min, u32 max, unsigned int *count)
 {
 	const char *rest;
 	u64 number;
@@ -60,18 +60,7 @@ bool ur_value_count(const char *text, u32 max, unsigned int *count)
 	if (!digits(text, 10, max, &number, &rest) || *rest != '\0')
 		return false;
 	*count = (unsigned int)number;
-	return number > 0;
-}
-
-bool ur_value_priority(const char *text, unsigned int *priority)
-{
-	const char *rest;
-	u64 number;
-
-	if (!digits(text, 10, 99, &number, &rest) || *rest != '\0')
-		return false;
-	*priority = (unsigned int)number;
-	return true;
+	return number >= min;
 }
 
 bool ur_value_mode(const char *text, mode_t *mode)

@@ -22,10 +22,7 @@
 
 /* A power of two from min to max; max is at most UR_REGION_BYTES_MAX. */
 bool ur_value_size(const char *text, u32 min, u32 max, u32 *bytes);
-/* From 1 to max. */
-bool ur_value_count(const char *text, u32 max, unsigned int *count);
-/* As sched(7) has it, from 0. */
-bool ur_value_priority(const char *text, unsigned int *priority);
+bool ur_value_count(const char *text, u32 min, u32 max, unsigned int *count);
 bool ur_value_mode(const char *text, mode_t *mode);
 bool ur_value_user(const char *text, uid_t *uid);
 bool ur_value_group(const char *text, gid_t *gid);
