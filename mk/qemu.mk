@@ -74,6 +74,7 @@ demo-ready: $$(DEMO_READY)
 
 SLOW_SUITES += qemu-node qemu-guarded qemu-alloc qemu-evil qemu-usb qemu-survive
 BESIDE_SUITES += qemu-demo
+ALONE_SUITES += qemu-storm
 suite-qemu-survive = tests/qemu/survive.py
 suite-qemu-survive.deps = $(QEMU_READY)
 suite-qemu-guarded = tests/qemu/guarded.py
@@ -82,6 +83,8 @@ suite-qemu-alloc = tests/qemu/alloc.py $(KMOD_FAIL)
 suite-qemu-alloc.deps = $(QEMU_READY) $(KMOD_FAIL)
 suite-qemu-evil = tests/qemu/evil.py
 suite-qemu-evil.deps = $(QEMU_READY)
+suite-qemu-storm = tests/qemu/beside_storm.py
+suite-qemu-storm.deps = $(QEMU_READY)
 suite-qemu-node = tests/qemu/node.py
 suite-qemu-node.deps = $(QEMU_READY)
 suite-qemu-usb = tests/qemu/usb.py

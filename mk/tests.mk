@@ -3,12 +3,13 @@
 # for each and one summary line at the end. A snippet adds a suite with
 #     SUITES += name
 #     suite-name = command        suite-name.deps = make targets it needs
-# and `make check-name` runs it alone. SLOW_SUITES run last. Beside these two run
-# BESIDE_SUITES, which have guests but measure no time, and IDLE_SUITES, which need
-# nothing but processor time, on what the others leave.
+# and `make check-name` runs it alone. ALONE_SUITES run first, with nothing beside them.
+# SLOW_SUITES run last. Beside these and SUITES run BESIDE_SUITES, which have guests
+# but measure no time, and IDLE_SUITES, which need nothing but processor time, on what
+# the others leave.
 
 ORDERED = $(SUITES) $(SLOW_SUITES)
-ALL_SUITES = $(ORDERED) $(BESIDE_SUITES) $(IDLE_SUITES)
+ALL_SUITES = $(ALONE_SUITES) $(ORDERED) $(BESIDE_SUITES) $(IDLE_SUITES)
 as_argument = '$(1)=$(suite-$(1))'
 
 # The long forms of one suite may take longer than tests/run allows by default.
@@ -24,6 +25,7 @@ check:
 	@echo "building (V=1 shows how)"
 	@$(MAKE) check-build
 	@tests/run $(foreach s,$(ORDERED),$(call as_argument,$(s))) \
+		--alone $(foreach s,$(ALONE_SUITES),$(call as_argument,$(s))) \
 		--beside $(foreach s,$(BESIDE_SUITES),$(call as_argument,$(s))) \
 		--idle $(foreach s,$(IDLE_SUITES),$(call as_argument,$(s)))
 

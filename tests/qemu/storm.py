@@ -3,7 +3,8 @@
 """A hostile peer that is a plain process on the host: it enters the hub as end B, brings the link
 up as an honest end would, and then rings A's doorbell as fast as a process can.
 
-    storm.py SOCKET NICE        prints "up", storms from the first line of its input to the next
+    storm.py SOCKET NICE        prints "up", storms from one byte of its input to
+                                the next, prints how often it rang
 """
 
 import array
@@ -80,10 +81,9 @@ def main():
     come_up(region, bell)
     print("up", flush=True)
     while os.read(0, 1):
-        begin = time.monotonic()
         rung = storm(bell)
         os.read(0, 1)
-        print(f"rang {rung} times in {time.monotonic() - begin:.2f} s", flush=True)
+        print(rung, flush=True)
 
 
 if __name__ == "__main__":
