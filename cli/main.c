@@ -14,7 +14,7 @@
  *	usb.c        USB devices here, by libudev    events.c    and when they change
  *	sysfs.c      single attributes               state.c     files under /run
  *	selector.c   how people name devices         device.c    what one is
- *	table.c json.c text.c say.c clock.h          output and small things
+ *	table.c json.c text.c say.c                  output and small things
  */
 #include <errno.h>
 #include <getopt.h>

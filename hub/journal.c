@@ -4,23 +4,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "journal.h"
 #include "log.h"
 
 #define LINE_BYTES (UR_AUDIT_LINE_BYTES + 64)
 
-static u64 now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (u64)now.tv_sec * 1000 + (u64)now.tv_nsec / 1000000;
-}
-
 /* One line of the ration, if there is one. */
 static bool take_line(struct ur_journal *journal)
 {
-	u64 now = now_ms();
+	u64 now = ur_now_ms();
 
 	journal->savings += (now - journal->paid_ms) * UR_JOURNAL_LINES_A_SECOND;
 	journal->paid_ms = now;
@@ -38,7 +31,7 @@ int ur_journal_open(struct ur_journal *journal, const char *path)
 		.path = path,
 		.fd = STDOUT_FILENO,
 		.savings = UR_JOURNAL_SAVINGS * 1000ull,
-		.paid_ms = now_ms(),
+		.paid_ms = ur_now_ms(),
 	};
 	if (path[0] == '\0')
 		return 0;

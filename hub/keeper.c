@@ -14,23 +14,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "keeper.h"
 #include "log.h"
 #include "urgency.h"
 
 #define TICK_NS 100000000l
 #define TURNS 4
-
-static u64 now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (u64)now.tv_sec * 1000 + (u64)now.tv_nsec / 1000000;
-}
 
 /* Work */
 
@@ -80,7 +72,7 @@ static void bell_ready(struct ur_source *bell)
 		(void *)((u8 *)bell - offsetof(struct ur_keeper_port, bell));
 
 	port->keeper->is_awake = true;
-	if (!ur_damper_hears(&port->damper, work_of(&port->link), now_ms()))
+	if (!ur_damper_hears(&port->damper, work_of(&port->link), ur_now_ms()))
 		ur_loop_remove(&port->loop, bell);
 }
 
@@ -127,7 +119,7 @@ static int open_port(struct ur_keeper_port *port, struct ur_server *server,
 	port->loop.worker = &port->keeper->worker;
 	port->server = server;
 	port->bell = (struct ur_source){ UR_LOOP_NONE, bell_ready };
-	ur_damper_init(&port->damper, now_ms());
+	ur_damper_init(&port->damper, ur_now_ms());
 	ur_link_start(&port->link, &geometry, own, base + own * half,
 		      base + !own * half);
 	return hear(port);
