@@ -145,18 +145,18 @@ u32 ur_bell_ticket(struct ur_bell *b)
 	return now;
 }
 
-bool ur_bell_is_storm(struct ur_bell *b, u64 work, u64 now_ns)
+bool ur_bell_is_storm(struct ur_bell *b, u64 work, u64 met, u64 now_ns)
 {
 	u64 ms = (now_ns - b->paid_ns) / UR_BELL_NAP_NS;
 	u64 earned = b->savings + ms + (work - b->work_paid);
-	u64 cost = b->received - b->heard_paid;
+	u64 cost = b->received - b->heard_paid + (met - b->met_paid);
 	u64 left = earned > cost ? earned - cost : 0;
 
 	b->paid_ns += ms * UR_BELL_NAP_NS;
 	b->work_paid = work;
 	b->heard_paid = b->received;
+	b->met_paid = met;
 	b->savings = left < UR_BELL_SAVINGS ? (u32)left : UR_BELL_SAVINGS;
-	b->naps += left == 0;
 	return left == 0;
 }
 

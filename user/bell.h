@@ -11,10 +11,10 @@
  *                 and ends everybody's turn; the others wait for the turn's end
  *
  * A hostile peer can ring without pause, and each doorbell would wake this
- * process for nothing. So doorbells are paid for: one heard costs one, one thing
- * that was moved or changed and one millisecond earn one each, and at most
- * UR_BELL_SAVINGS are kept. Whoever has nothing left naps for a millisecond and
- * hears nothing meanwhile. An honest peer rings when there is something to do,
+ * process for nothing. So they are paid for: a doorbell heard and an epoch met cost
+ * one each, one thing that we moved or opened and one millisecond earn one each, and
+ * at most UR_BELL_SAVINGS are kept. Whoever has nothing left naps for a millisecond
+ * and hears nothing meanwhile. An honest peer rings when there is something to do,
  * and never gets there; a storm gets a thousand looks a second.
  */
 #ifndef UR_BELL_H
@@ -35,6 +35,7 @@ struct ur_bell {
 	u32 turn;		/* futex of this process only */
 	u32 savings;		/* doorbells that may still be heard */
 	u64 heard_paid;		/* of `received` */
+	u64 met_paid;		/* of the link's epochs */
 	u64 work_paid;		/* what the link had done then */
 	u64 paid_ns;		/* until when time was counted */
 	bool pumped;		/* a thread polls wait_fd */
@@ -62,10 +63,10 @@ void ur_bell_ring(struct ur_bell *b);
 u32 ur_bell_ticket(struct ur_bell *b) ur_must_check;
 
 /*
- * LOCKED: settle accounts. `work` counts what the link moved and what changed of
- * it. Returns whether there is a storm: the next wait has to be a nap.
+ * LOCKED: settle accounts. `work` counts what we moved and opened, `met` the peer's
+ * epochs. Returns whether there is a storm: the next wait has to be a nap.
  */
-bool ur_bell_is_storm(struct ur_bell *b, u64 work, u64 now_ns) ur_must_check;
+bool ur_bell_is_storm(struct ur_bell *b, u64 work, u64 met, u64 now_ns) ur_must_check;
 
 /* UNLOCKED: UR_BELL_NAP_NS or less; `turn` is from under the lock. As a wait. */
 int ur_bell_nap(struct ur_bell *b, u32 turn, u64 timeout_ns) ur_must_check;

@@ -126,18 +126,32 @@ void ur_wait_look(struct ur_file_link *l)
 
 /* ---- wait ---------------------------------------------------------------- */
 
-/* What an honest peer's doorbells are for; see bell.h. */
-static u64 work_done(const struct ur_file_link *l)
+/* What an honest peer's doorbells are for is what we do: see bell.h. */
+static bool is_storm(struct ur_file_link *l, u64 now)
 {
 	const struct ur_counters *c = &l->core.counters;
+	u64 work = c->publishes + c->releases + c->calls + c->accepts;
+	bool storm = ur_bell_is_storm(&l->bell, work, c->epochs, now);
 
-	return c->publishes + c->releases + l->changes;
+	l->bell.naps += storm;
+	return storm;
+}
+
+/* 0 and for how long at most, or why not at all. */
+static int may_wait(u64 deadline, u64 now, u64 *most)
+{
+	if (deadline == 0)
+		return -EAGAIN;
+	if (now >= deadline)
+		return -ETIMEDOUT;
+	*most = deadline - now < WATCHDOG_NS ? deadline - now : WATCHDOG_NS;
+	return 0;
 }
 
 static int doze(struct ur_file_link *l, u32 ticket, u64 now, u64 timeout_ns)
 {
 	u32 round = l->round & 1, turn = l->bell.turn;
-	bool nap = ur_bell_is_storm(&l->bell, work_done(l), now);
+	bool nap = is_storm(l, now);
 	bool pump = !nap && ur_bell_take_pump(&l->bell);
 	int n;
 
@@ -158,18 +172,31 @@ static int doze(struct ur_file_link *l, u32 ticket, u64 now, u64 timeout_ns)
 
 static int doze_until(struct ur_file_link *l, u32 ticket, u64 deadline)
 {
-	u64 now, most = WATCHDOG_NS;
-	int n;
+	u64 most, now = ur_wait_now_ns();
+	int n = may_wait(deadline, now, &most);
 
-	if (deadline == 0)
-		return -EAGAIN;
-	now = ur_wait_now_ns();
-	if (now >= deadline)
-		return -ETIMEDOUT;
-	if (deadline - now < most)
-		most = deadline - now;
+	if (n)
+		return n;
 	n = doze(l, ticket, now, most);
 	return n == -EINTR && l->interruptible ? n : 0;
+}
+
+/*
+ * Wake who else waits, not while we count as asleep ourselves. A peer that is
+ * another at each look would keep us here, looking.
+ */
+static int kick_until(struct ur_file_link *l, u64 deadline)
+{
+	u64 most, now = ur_wait_now_ns();
+	int n = may_wait(deadline, now, &most);
+	bool nap = n == 0 && is_storm(l, now);
+	u32 turn = l->bell.turn;
+
+	ur_wait_unlock(l);
+	if (nap)
+		(void)!ur_bell_nap(&l->bell, turn, most);
+	ur_wait_lock(l);
+	return n;
 }
 
 int ur_wait_until(struct ur_file_link *l, const struct ur_wait *w)
@@ -188,12 +215,8 @@ int ur_wait_until(struct ur_file_link *l, const struct ur_wait *w)
 			return -ESHUTDOWN;
 		if (w->is_over(l, w))
 			return 0;
-		if (l->kick) { /* not while we count as asleep ourselves */
-			ur_wait_unlock(l);
-			ur_wait_lock(l);
-			continue;
-		}
-		n = doze_until(l, ticket, w->deadline);
+		n = l->kick ? kick_until(l, w->deadline) :
+			      doze_until(l, ticket, w->deadline);
 	}
 	return n;
 }

@@ -111,6 +111,30 @@ static int storm_body(const struct duo *d)
 	return ur_stream_recv(s, &end, 1, SOON_MS) > 0;
 }
 
+/* A new epoch with each doorbell, and the next once it was met: all are for something. */
+static int flap_body(const struct duo *d)
+{
+	struct ur_file_link *l = open_end(d, UR_END_B);
+	struct ur_header_shm *own = mmap(NULL, REGION, PROT_READ | PROT_WRITE,
+					 MAP_SHARED, d->memory, 0);
+	const struct ur_header_shm *peer = own;
+	u32 epoch;
+
+	if (own == MAP_FAILED || ur_file_link_wait_up(l, SOON_MS) != 0)
+		return 1;
+	own = (void *)((u8 *)own + REGION / 2);
+	epoch = ur_load_once(&own->epoch);
+	while (!told(&orders->over)) {
+		if (++epoch == 0)
+			epoch++;
+		ur_store_release(&own->epoch, epoch);
+		ring(&own->bell, d->bells[0]);
+		while (!told(&orders->over) && ur_load_once(&peer->seen) != epoch)
+			;
+	}
+	return 0;
+}
+
 static int sink_body(const struct duo *d)
 {
 	struct ur_file_link *l = open_end(d, UR_END_B);
@@ -282,35 +306,65 @@ static void another_link_goes_on(void **state)
 	}
 }
 
+static void epochs_are_a_storm(void **state)
+{
+	struct ur_file_link_info info;
+	struct ur_stream *s;
+	pid_t peer;
+
+	(void)state;
+	memset(orders, 0, sizeof(*orders));
+	peer = fork_peer(&LINK[0], flap_body);
+	assert_int_equal(ur_file_link_accept(LINK[0].l[0], SERVICE, 10 * WINDOW_MS, &s),
+			 -ETIMEDOUT);
+	__atomic_store_n(&orders->over, 1, __ATOMIC_RELAXED);
+	ur_file_link_info(LINK[0].l[0], &info);
+	printf("# %llu epochs met, %llu naps\n",
+	       (unsigned long long)info.counters.epochs, (unsigned long long)info.naps);
+	if (info.counters.epochs < UR_BELL_SAVINGS || info.naps == 0 ||
+	    info.counters.epochs > UR_BELL_SAVINGS + 30 * WINDOW_MS)
+		row_fails("%llu epochs met and %llu naps, expected %u and at most 3 a millisecond, and naps",
+			  (unsigned long long)info.counters.epochs,
+			  (unsigned long long)info.naps, UR_BELL_SAVINGS);
+	ur_file_link_close(LINK[0].l[0]);
+	duo_forget(&LINK[0]);
+	assert_exit(peer);
+}
+
 /* ---- the accounts alone -------------------------------------------------- */
 
 /* Each row goes on where the one before it ended. */
 static const struct {
 	u32 heard;		/* doorbells since */
+	u32 met;		/* epochs since */
 	u32 work;		/* things done since */
 	u32 us;			/* time since */
 	bool is_storm;
 	u32 savings;		/* after it */
 } ACCOUNTS[] = {
-	/* 1 */ { 0, 0, 0, false, 256 },
-	/* 2 */ { 255, 0, 0, false, 1 },
-	/* 3 */ { 1, 0, 0, true, 0 },
-	/* 4 */ { 0, 0, 999, true, 0 },
-	/* 5 */ { 0, 0, 1, false, 1 },		/* a millisecond in two parts */
-	/* 6 */ { 1, 1, 0, false, 1 },		/* an honest one pays for itself */
-	/* 7 */ { 1000, 1000, 0, false, 1 },	/* and a thousand at a time do */
-	/* 8 */ { 1000, 998, 0, true, 0 },
-	/* 9 */ { 0, 1000, 0, false, 256 },
-	/* 10 */ { 100, 0, 0, false, 156 },
-	/* 11 */ { 0, 0, 50500, false, 206 },
-	/* 12 */ { 0, 0, 60000000, false, 256 },
-	/* 13 */ { 4294967295u, 0, 0, true, 0 },
+	/* 1 */ { 0, 0, 0, 0, false, 256 },
+	/* 2 */ { 255, 0, 0, 0, false, 1 },
+	/* 3 */ { 1, 0, 0, 0, true, 0 },
+	/* 4 */ { 0, 0, 0, 999, true, 0 },
+	/* 5 */ { 0, 0, 0, 1, false, 1 },		/* a millisecond in two parts */
+	/* 6 */ { 1, 0, 1, 0, false, 1 },		/* an honest one pays for itself */
+	/* 7 */ { 1000, 0, 1000, 0, false, 1 },	/* and a thousand at a time do */
+	/* 8 */ { 1000, 0, 998, 0, true, 0 },
+	/* 9 */ { 0, 0, 1000, 0, false, 256 },
+	/* 10 */ { 100, 0, 0, 0, false, 156 },
+	/* 11 */ { 0, 0, 0, 50500, false, 206 },
+	/* 12 */ { 0, 0, 0, 60000000, false, 256 },
+	/* 13 */ { 4294967295u, 0, 0, 0, true, 0 },
+	/* 14 */ { 0, 0, 0, 60000000, false, 256 },
+	/* 15 */ { 0, 255, 0, 0, false, 1 },	/* epochs cost as much */
+	/* 16 */ { 3, 2, 5, 0, false, 1 },
+	/* 17 */ { 0, 1, 0, 0, true, 0 },
 };
 
 static void account_rows(void **state)
 {
 	struct ur_bell b = { .savings = UR_BELL_SAVINGS };
-	u64 work = 0, ns = 0;
+	u64 work = 0, met = 0, ns = 0;
 	size_t i;
 
 	(void)state;
@@ -318,9 +372,10 @@ static void account_rows(void **state)
 		bool is_storm;
 
 		b.received += ACCOUNTS[i].heard;
+		met += ACCOUNTS[i].met;
 		work += ACCOUNTS[i].work;
 		ns += (u64)ACCOUNTS[i].us * 1000;
-		is_storm = ur_bell_is_storm(&b, work, ns);
+		is_storm = ur_bell_is_storm(&b, work, met, ns);
 		if (is_storm != ACCOUNTS[i].is_storm ||
 		    b.savings != ACCOUNTS[i].savings)
 			row_fails("row %zu: storm %d, savings %u, expected %d, %u",
@@ -334,6 +389,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(account_rows),
 		cmocka_unit_test(another_link_goes_on),
+		cmocka_unit_test(epochs_are_a_storm),
 	};
 	int failed;
 
