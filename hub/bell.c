@@ -23,8 +23,10 @@
 #include <unistd.h>
 
 #include "bell.h"
+#include "clock.h"
 
-#define TICK_US 10000
+#define TICK_US 200
+#define QUIET_MS 100
 
 static _Thread_local pid_t self; /* 0: not asked yet */
 static _Atomic(pid_t) ringer; /* who rings, or rang last */
@@ -49,16 +51,36 @@ static void set_timer(suseconds_t us)
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-int ur_bell_open(void)
+/* Whoever started us may have blocked the signal. */
+static void hear_timer(void)
 {
 	/* No SA_RESTART: the write must end. */
 	const struct sigaction action = { .sa_handler = interrupt_ringer };
+	sigset_t set;
 
 	sigaction(SIGALRM, &action, NULL);
-	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-bool ur_bell_ring(int bell)
+int ur_bell_open(struct ur_bell *bell)
+{
+	hear_timer();
+	bell->quiet_until_ms = 0;
+	bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return bell->fd < 0 ? -1 : 0;
+}
+
+void ur_bell_close(struct ur_bell *bell)
+{
+	if (bell->fd >= 0)
+		close(bell->fd);
+	bell->fd = -1;
+}
+
+/* False: it blocked. */
+static bool write_once(int fd)
 {
 	const uint64_t once = 1;
 	ssize_t written;
@@ -66,9 +88,19 @@ bool ur_bell_ring(int bell)
 	if (self == 0)
 		self = gettid();
 	ringer = self;
-	fcntl(bell, F_SETFL, O_NONBLOCK);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
 	set_timer(TICK_US);
-	written = write(bell, &once, sizeof(once));
+	written = write(fd, &once, sizeof(once));
 	set_timer(0);
 	return written >= 0 || errno != EINTR;
+}
+
+bool ur_bell_ring(struct ur_bell *bell)
+{
+	if (bell->quiet_until_ms > 0 && ur_now_ms() < bell->quiet_until_ms)
+		return true;
+	if (write_once(bell->fd))
+		return true;
+	bell->quiet_until_ms = ur_now_ms() + QUIET_MS;
+	return false;
 }

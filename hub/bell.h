@@ -8,14 +8,24 @@
 
 #include <stdbool.h>
 
-/* A descriptor, or -1 with errno. */
-int ur_bell_open(void);
+#include "env.h"
+
+struct ur_bell {
+	int fd; /* -1: not open */
+	u64 quiet_until_ms;
+};
+
+/* 0, or -1 with errno. From the thread that starts all others. */
+int ur_bell_open(struct ur_bell *bell);
+void ur_bell_close(struct ur_bell *bell);
 
 /*
- * Ring. Takes at most some 20 ms, whatever the clients do to flags and counter.
- * A counter that is full rings already, so that is no error. False: it blocked
- * until the time was up, which only a hostile client can bring about.
+ * Ring. Whatever the clients do to flags and counter, it takes at most some
+ * 0.2 ms, and that once in 100 ms: a bell that blocked is not rung meanwhile, and
+ * whoever sleeps on it looks that often by itself (SPEC section 5). A counter that
+ * is full rings already, so that is no error. False: it blocked until the time was
+ * up, which only a hostile client can bring about.
  */
-bool ur_bell_ring(int bell);
+bool ur_bell_ring(struct ur_bell *bell);
 
 #endif

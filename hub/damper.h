@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Against a VM that rings without pause: each doorbell would have us look at every
- * link for nothing. A doorbell heard costs one; a thing that was moved or changed
+ * link for nothing. A doorbell heard costs one; a thing that we moved or opened
  * on that link, and a millisecond, earn one each; at most UR_DAMPER_SAVINGS are
  * kept. Who has nothing left is not heard until the next tick, which SPEC section
  * 5 allows. An honest VM rings because there is something to do, and never gets

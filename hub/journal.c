@@ -7,32 +7,18 @@
 #include "clock.h"
 #include "journal.h"
 #include "log.h"
+#include "output.h"
 
 #define LINE_BYTES (UR_AUDIT_LINE_BYTES + 64)
-
-/* One line of the ration, if there is one. */
-static bool take_line(struct ur_journal *journal)
-{
-	u64 now = ur_now_ms();
-
-	journal->savings += (now - journal->paid_ms) * UR_JOURNAL_LINES_A_SECOND;
-	journal->paid_ms = now;
-	if (journal->savings > UR_JOURNAL_SAVINGS * 1000ull)
-		journal->savings = UR_JOURNAL_SAVINGS * 1000ull;
-	if (journal->savings < 1000)
-		return false;
-	journal->savings -= 1000;
-	return true;
-}
 
 int ur_journal_open(struct ur_journal *journal, const char *path)
 {
 	*journal = (struct ur_journal){
 		.path = path,
 		.fd = STDOUT_FILENO,
-		.savings = UR_JOURNAL_SAVINGS * 1000ull,
-		.paid_ms = ur_now_ms(),
 	};
+	ur_ration_init(&journal->ration, UR_JOURNAL_LINES_A_SECOND,
+		       UR_JOURNAL_LINES_MOST, ur_now_ms());
 	if (path[0] == '\0')
 		return 0;
 	journal->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -62,24 +48,27 @@ static int put_time(char text[LINE_BYTES])
 			now.tv_nsec / 1000000);
 }
 
-static void write_line(struct ur_journal *journal, const char *text, int bytes)
+static bool write_line(struct ur_journal *journal, const char *text, int bytes)
 {
-	bool fails = write(journal->fd, text, bytes) != bytes;
+	bool fails = !ur_output_write(journal->fd, text, bytes);
 
 	if (fails && !journal->has_failed)
 		ur_log("guard: audit: cannot write to %s: %m",
 		       journal->path[0] ? journal->path : "standard output");
 	journal->has_failed = fails;
+	return !fails;
 }
 
 /* object is one JSON object, "{...}", with at least one member. */
-static void write_object(struct ur_journal *journal, const char *object)
+static bool write_object(struct ur_journal *journal, const char *object)
 {
 	char text[LINE_BYTES];
 	int used = put_time(text);
 
+	if (!ur_ration_take(&journal->ration, ur_now_ms()))
+		return false;
 	used += snprintf(text + used, sizeof(text) - used, ",%s\n", object + 1);
-	write_line(journal, text, used);
+	return write_line(journal, text, used);
 }
 
 static void tell_lost(struct ur_journal *journal, const struct ur_audit *audit)
@@ -87,12 +76,12 @@ static void tell_lost(struct ur_journal *journal, const struct ur_audit *audit)
 	u64 lost = audit->lost + journal->left_out;
 	char object[96];
 
-	if (lost == journal->lost || !take_line(journal))
+	if (lost == journal->lost)
 		return;
 	snprintf(object, sizeof(object), "{\"event\":\"lost\",\"count\":%llu}",
 		 (unsigned long long)(lost - journal->lost));
-	journal->lost = lost;
-	write_object(journal, object);
+	if (write_object(journal, object))
+		journal->lost = lost;
 }
 
 void ur_journal_drain(struct ur_journal *journal, struct ur_audit *audit)
@@ -102,12 +91,9 @@ void ur_journal_drain(struct ur_journal *journal, struct ur_audit *audit)
 
 	while (ur_audit_take(audit, &record)) {
 		tell_lost(journal, audit);
-		if (!take_line(journal)) {
-			journal->left_out++;
-			continue;
-		}
 		ur_audit_line(&record, object);
-		write_object(journal, object);
+		if (!write_object(journal, object))
+			journal->left_out++;
 	}
 	tell_lost(journal, audit);
 }

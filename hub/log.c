@@ -1,10 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "output.h"
+
+static atomic_ulong lost; /* lines that nobody took, and not yet told */
+
+static bool tell_lost(void)
+{
+	char line[UR_LOG_BYTES];
+	unsigned long count = atomic_exchange(&lost, 0);
+	int used;
+
+	if (count == 0)
+		return true;
+	used = snprintf(line, sizeof(line),
+			"usbroute-hub: %lu lines lost: nobody read\n", count);
+	if (ur_output_write(STDERR_FILENO, line, used))
+		return true;
+	lost += count;
+	return false;
+}
 
 void ur_log(const char *format, ...)
 {
@@ -20,8 +40,7 @@ void ur_log(const char *format, ...)
 	if (used > UR_LOG_BYTES - 1)
 		used = UR_LOG_BYTES - 1;
 	line[used++] = '\n';
-	/* A log that cannot be written must not stop a link. */
-	if (write(STDERR_FILENO, line, used) < 0)
-		errno = saved;
+	if (!tell_lost() || !ur_output_write(STDERR_FILENO, line, used))
+		lost++;
 	errno = saved;
 }

@@ -14,7 +14,8 @@
  *	keeper.c    the guard: a router between its ends of the VMs' links
  *	urgency.c   how soon it runs once it is woken
  *	rules.c     the guard's policy          journal.c   what it decided
- *	log.c       one line per event
+ *	log.c       one line per event          output.c    without waiting for who reads
+ *	ration.h    how many a client may cause
  */
 #include <getopt.h>
 #include <signal.h>
@@ -155,6 +156,9 @@ static int watch_signals(struct hub *hub)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* A log or audit that cannot be written is an error of write(). */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0) {
 		ur_log("cannot wait for signals: %m");

@@ -24,13 +24,17 @@
  *
  * All messages together fit into the smallest send buffer that a socket can
  * have, so a client that does not read them holds up nobody. It also stays: a
- * QEMU whose device is yet to be plugged in reads nothing until then.
+ * QEMU whose device is yet to be plugged in reads nothing until then. Its place is
+ * free for another once it has read them or is gone.
  */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "bell.h"
+#include "clock.h"
 #include "log.h"
 #include "message.h"
 #include "server.h"
@@ -38,8 +42,29 @@
 #define PROTOCOL_VERSION 0
 #define MEMORY_ID (-1)
 
-#define end_log(end, format, ...)                                             \
-	ur_log("%s: " format, (end)->label, ##__VA_ARGS__)
+#define LINES_A_SECOND 10u
+#define LINES_MOST 1000u
+
+/* In the log, within the ration; how many were left out is told with the next. */
+__attribute__((format(printf, 2, 3))) static void
+say(struct ur_server_end *end, const char *format, ...)
+{
+	char text[UR_LOG_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!ur_ration_take(&end->lines, ur_now_ms())) {
+		end->left_out++;
+		return;
+	}
+	if (end->left_out > 0)
+		ur_log("%s: %llu lines left out", end->label,
+		       (unsigned long long)end->left_out);
+	end->left_out = 0;
+	ur_log("%s: %s", end->label, text);
+}
 
 static struct ur_server_end *peer_of(struct ur_server_end *end)
 {
@@ -53,8 +78,8 @@ static bool greet(struct ur_server_end *end)
 		{ PROTOCOL_VERSION, UR_MESSAGE_NO_FD },
 		{ end->which, UR_MESSAGE_NO_FD },
 		{ MEMORY_ID, end->server->memory.fd },
-		{ peer->which, peer->bell },
-		{ end->which, end->bell },
+		{ peer->which, peer->bell.fd },
+		{ end->which, end->bell.fd },
 	};
 
 	for (size_t i = 0; i < sizeof(greeting) / sizeof(greeting[0]); i++)
@@ -65,13 +90,44 @@ static bool greet(struct ur_server_end *end)
 
 /* The life of a client */
 
+static bool has_unread(int connection)
+{
+	int bytes = 0;
+
+	return ioctl(connection, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
+/*
+ * Descriptors that were sent and not read count against our user, who may have
+ * as many of them as a process may have open: a client that comes and goes and
+ * reads nothing could use them up for all others. So it keeps its place until it
+ * has read, or is gone.
+ */
 static void drop_client(struct ur_server_end *end)
 {
 	int fd = end->client.fd;
 
 	ur_loop_remove(end->server->loop, &end->client);
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return;
+	if (has_unread(fd)) {
+		shutdown(fd, SHUT_RDWR);
+		end->unread = fd;
+		return;
+	}
+	close(fd);
+}
+
+/* Whether the former client's greeting is read, or there is none. */
+static bool forget_unread(struct ur_server_end *end)
+{
+	if (end->unread < 0)
+		return true;
+	if (has_unread(end->unread))
+		return false;
+	close(end->unread);
+	end->unread = -1;
+	return true;
 }
 
 /* The order is the point: down, then the survivor looks, then a successor. */
@@ -79,9 +135,9 @@ static void declare_dead(struct ur_server_end *end, const char *why)
 {
 	u32 epoch = ur_memory_declare_down(&end->server->memory, end->which);
 
-	(void)ur_bell_ring(peer_of(end)->bell);
+	(void)ur_bell_ring(&peer_of(end)->bell);
 	drop_client(end);
-	end_log(end, "gone: pid %d uid %u: %s; epoch %u is down", end->who.pid,
+	say(end, "gone: pid %d uid %u: %s; epoch %u is down", end->who.pid,
 		end->who.uid, why, epoch);
 }
 
@@ -121,13 +177,18 @@ static bool uid_is_allowed(const struct ur_config_link *link, uid_t uid)
 static int may_enter(struct ur_server_end *end, const struct ucred *who)
 {
 	if (!uid_is_allowed(end->server->link, who->uid)) {
-		end_log(end, "refused: pid %d uid %u: not in allow-uid",
+		say(end, "refused: pid %d uid %u: not in allow-uid",
 			who->pid, who->uid);
 		return EACCES;
 	}
 	if (end->client.fd != UR_LOOP_NONE) {
-		end_log(end, "refused: pid %d uid %u: taken by pid %d uid %u",
+		say(end, "refused: pid %d uid %u: taken by pid %d uid %u",
 			who->pid, who->uid, end->who.pid, end->who.uid);
+		return EBUSY;
+	}
+	if (!forget_unread(end)) {
+		say(end, "refused: pid %d uid %u: pid %d uid %u has yet to read its greeting",
+		    who->pid, who->uid, end->who.pid, end->who.uid);
 		return EBUSY;
 	}
 	return 0;
@@ -140,7 +201,7 @@ static void enter(struct ur_server_end *end, int fd, const struct ucred *who)
 		return;
 	}
 	end->who = *who;
-	end_log(end, "connected: pid %d uid %u", who->pid, who->uid);
+	say(end, "connected: pid %d uid %u", who->pid, who->uid);
 	if (!greet(end))
 		declare_dead(end, strerror(errno));
 }
@@ -199,8 +260,11 @@ static void end_init(struct ur_server *server, enum ur_end which)
 		.listener = { .fd = -1, .spare = -1 },
 		.door = { UR_LOOP_NONE, door_ready },
 		.client = { UR_LOOP_NONE, client_ready },
-		.bell = -1,
+		.unread = -1,
+		.bell = { .fd = -1 },
 	};
+	ur_ration_init(&server->ends[which].lines, LINES_A_SECOND, LINES_MOST,
+		       ur_now_ms());
 	name_end(&server->ends[which]);
 }
 
@@ -209,9 +273,8 @@ static int end_open(struct ur_server_end *end)
 	const struct ur_config_link *link = end->server->link;
 	const char *path = link->end[end->which].path;
 
-	end->bell = ur_bell_open();
-	if (end->bell < 0) {
-		end_log(end, "cannot make a doorbell: %m");
+	if (ur_bell_open(&end->bell) < 0) {
+		say(end, "cannot make a doorbell: %m");
 		return -1;
 	}
 	if (is_own(end))
@@ -224,10 +287,11 @@ static int end_open(struct ur_server_end *end)
 static void end_close(struct ur_server_end *end)
 {
 	drop_client(end);
+	if (end->unread >= 0)
+		close(end->unread);
 	ur_loop_remove(end->server->loop, &end->door);
 	ur_listener_close(&end->listener);
-	if (end->bell >= 0)
-		close(end->bell);
+	ur_bell_close(&end->bell);
 }
 
 int ur_server_open(struct ur_server *server, const struct ur_config_link *link,
@@ -263,13 +327,13 @@ enum ur_end ur_server_own_end(const struct ur_server *server)
 
 int ur_server_own_bell(const struct ur_server *server)
 {
-	return server->ends[ur_server_own_end(server)].bell;
+	return server->ends[ur_server_own_end(server)].bell.fd;
 }
 
 void ur_server_ring(struct ur_server *server)
 {
 	struct ur_server_end *end = &server->ends[!ur_server_own_end(server)];
 
-	if (!ur_bell_ring(end->bell) && end->client.fd != UR_LOOP_NONE)
+	if (!ur_bell_ring(&end->bell) && end->client.fd != UR_LOOP_NONE)
 		declare_dead(end, "it made its doorbell block whoever rings it");
 }

@@ -7,15 +7,18 @@
  * Each client's end has its own socket file, so the file says which end a client
  * gets, and a client that comes back by it gets that end again. A client is
  * trusted with its link and with nothing else: it may write anything into the
- * link's memory and ring either doorbell, but it cannot stop the hub.
+ * link's memory, do to both doorbells what it likes, connect and go without end, and
+ * read nothing. The hub waits for none of it, and the log has a ration for it.
  */
 #ifndef UR_SERVER_H
 #define UR_SERVER_H
 
+#include "bell.h"
 #include "config.h"
 #include "listener.h"
 #include "loop.h"
 #include "memory.h"
+#include "ration.h"
 
 struct ur_server_end {
 	struct ur_server *server;
@@ -25,7 +28,11 @@ struct ur_server_end {
 	struct ur_source door;	 /* watches the listener */
 	struct ur_source client; /* fd UR_LOOP_NONE: nobody is here */
 	struct ucred who;	 /* of client */
-	int bell;		 /* this end sleeps on it */
+	int unread; /* the connection of a former client that still has its greeting to
+		       read, or -1 */
+	struct ur_bell bell;	 /* this end sleeps on it */
+	struct ur_ration lines;	 /* of the log, for what clients bring about */
+	u64 left_out;		 /* lines over the ration, and not yet told */
 };
 
 struct ur_server {
@@ -52,10 +59,7 @@ void ur_server_close(struct ur_server *server);
 enum ur_end ur_server_own_end(const struct ur_server *server);
 int ur_server_own_bell(const struct ur_server *server);
 
-/*
- * Ring the client at the other end, here or not. Takes at most some 20 ms, and
- * that once: a client whose doorbell blocks is declared dead.
- */
+/* Ring the client at the other end, here or not: if its doorbell blocks it is dead. */
 void ur_server_ring(struct ur_server *server);
 
 #endif

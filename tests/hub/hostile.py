@@ -8,16 +8,19 @@ guarded.py has these in its run.
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
+import select
 import shutil
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
 import vms
-from rig import LIMIT_S, until
-from stage import stage
+from rig import EPOCH, LIMIT_S, Client, Hub, until
+from stage import RULES, compile_rules, stage
 from tap import Skip, contains, equal, test, within
 from vms import ClientVm
 
@@ -34,25 +37,50 @@ def _():
         equal(least <= heard <= most, True, f"{rings} rings, {per_ms} a ms: heard {heard}, of {least}..{most}")
 
 
+@contextlib.contextmanager
+def working(count, name, *arguments):
+    """So many threads in a function of the library that goes on until it is told to stop."""
+    stop = ctypes.c_int(0)
+    threads_ = [threading.Thread(target=vms.library()[name], args=(*arguments, ctypes.byref(stop)))
+                for _ in range(count)]
+    for thread in threads_:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.value = 1
+        for thread in threads_:
+            thread.join(LIMIT_S)
+
+
 @test("hostile: a VM that rings without pause costs the hub little and the others nothing")
 def _():
-    stop = ctypes.c_int(0)
+    rings_without_pause(has_epochs=False)
+
+
+@test("hostile: nor does one that is another with every ring")
+def _():
+    rings_without_pause(has_epochs=True)
+
+
+def rings_without_pause(has_epochs):
     with stage(build="release") as (hub, vm):
-        bell = vm["client1"].bells[1 - vm["client1"].id]
-        ringer = threading.Thread(target=vms.library().vm_storm, args=(bell, ctypes.byref(stop)))
-        ringer.start()
-        try:
+        noisy = vm["client1"]
+        bell = noisy.bells[1 - noisy.id]
+        epoch = ctypes.c_uint32.from_buffer(noisy.memory, noisy.word_at(noisy.id, EPOCH)) if has_epochs else None
+        with working(1, "vm_storm", bell, epoch and ctypes.byref(epoch)):
             share, wakes, took = under_storm(hub, vm["client2"])
-        finally:
-            stop.value = 1
-            ringer.join(LIMIT_S)
         print(f"# the hub woke {wakes:.0f} times a second and used {share:.2f} of a processor; "
               f"20 reads took {took:.2f} s")
         # Undamped it is one or the other, by how busy the machine is.
         within(share, 0.15, "the hub's share of a processor")
         within(wakes, 2500, "how often a second the hub woke")
         within(took, 4, "20 reads of the other client")
-        equal(len(vm["client1"].list()), 2, "what it lists afterwards")
+        if has_epochs:
+            del epoch   # of the memory
+            noisy.restart()
+            noisy.wait_up()
+        equal(len(noisy.list()), 2, "what it lists afterwards")
 
 
 def under_storm(hub, client):
@@ -115,22 +143,20 @@ def may_be_urgent():
     return done.returncode == 0
 
 
-def slow_fcntl():
-    """Hold the hub for 0.3 s after each fcntl: between setting O_NONBLOCK and writing."""
+def slow_fcntl(us):
+    """Hold the hub for so long after each fcntl: between setting O_NONBLOCK and writing."""
     if not shutil.which("strace"):
         raise Skip("no strace to slow the hub down with")
     return ("strace", "-f", "-D", "-qq", "-o", "/dev/null", "-e", "trace=fcntl",
-            "-e", "inject=fcntl:delay_exit=300000")
+            "-e", f"inject=fcntl:delay_exit={us}")
 
 
 @test("hostile: a VM whose doorbell blocks the hub is declared dead, the others go on")
 def _():
-    with stage(build="release", wrap=slow_fcntl(), names=("client1",)) as (hub, vm):
+    with stage(build="release", wrap=slow_fcntl(300000), names=("client1",)) as (hub, vm):
         bell = vm["client1"].bells[vm["client1"].id]
         fcntl.fcntl(bell, fcntl.F_SETFL, 0)
-        with contextlib.suppress(BlockingIOError):
-            os.set_blocking(bell, False)
-            os.write(bell, struct.pack("=Q", 2**64 - 2 - counter(bell)))
+        fill(bell)
         os.set_blocking(bell, True)
         vm["client1"].restart()     # our epoch changed: the guard has to ring
         until(lambda: not os.get_blocking(bell) or "made its doorbell block" in hub.log(),
@@ -145,6 +171,34 @@ def counter(bell):
         return next(int(line.split()[1], 16) for line in info if line.startswith("eventfd-count"))
 
 
+@test("hostile: one whose doorbell always blocks stops the others for a moment, not for each ring")
+def _():
+    rounds = 100
+    with stage(build="release", wrap=slow_fcntl(1000), names=("client2", "usb1")) as (hub, vm):
+        session = vm["client2"].attach("usb1:1-1").configure()
+        evil = Client(hub.path("client1")).greet()
+        guards = evil.bells[1 - evil.id]    # rung at each death of this end, and never read
+        fill(guards)
+        with working(1, "vm_block", guards):
+            began = time.monotonic()
+            for _ in range(rounds):
+                evil.hang_up()
+                evil.socket = Client(hub.path("client1")).socket
+                equal(evil.message(), (0, None), "its successor's version")
+            took = time.monotonic() - began
+        equal(session.bulk_in(1, 512)[0], 0, "the other client")
+        evil.close()
+    print(f"# {rounds} deaths in {took:.2f} s")
+    within(took, rounds * 0.005, f"{rounds} deaths")
+
+
+def fill(bell):
+    """As far as it goes without a wait."""
+    with contextlib.suppress(BlockingIOError):
+        os.set_blocking(bell, False)
+        os.write(bell, struct.pack("=Q", 2**64 - 2 - counter(bell)))
+
+
 @test("hostile: it rings and dies and comes back, 50 times, and another client never notices")
 def _():
     with stage(names=("client2", "usb1")) as (hub, vm):
@@ -156,3 +210,32 @@ def _():
             equal(session.bulk_in(1, 512)[0], 0, "the other client")
         with ClientVm(hub, "client1") as client:
             equal(client.wait_up().list(), [("usb1:1-1", "46f4:0001")], "list")
+
+
+@test("audit: nobody reads it: the guard goes on, and says later how many records were lost")
+def _():
+    asked = 600     # of some 200 bytes each, and a pipe has 64 KiB
+    with tempfile.TemporaryDirectory() as folder:
+        compile_rules(RULES, os.path.join(folder, "policy"))
+        pipe = os.path.join(folder, "pipe")
+        os.mkfifo(pipe)
+        config = ("[guard]\npolicy = {dir}/policy\n[client.client1]\nsocket = {dir}/client1.sock\n"
+                  "[device.usb1]\nsocket = {dir}/usb1.sock\n")
+        hub = Hub(config=config, folder=folder, wrap=("sh", "-c", f'exec "$0" "$@" >{pipe}'))
+        reader = os.open(pipe, os.O_RDONLY)
+        with hub, ClientVm(hub, "client1") as client:
+            client.wait_up()
+            for _ in range(asked):
+                client.ask("usb1:1-1")[0].close()   # nobody is there
+            records = os.read(reader, 1 << 16)
+            client.ask("usb1:1-1")[0].close()
+            until(lambda: select.select([reader], [], [], 0)[0], "there is more to read")
+            hub.stop()
+            while more := os.read(reader, 1 << 16):
+                records += more
+        records = [json.loads(line) for line in records.decode().splitlines()]
+        lost = sum(r["count"] for r in records if r["event"] == "lost")
+        denied = sum(r["event"] == "denied" for r in records)
+        equal((lost > 0, denied + lost), (True, asked + 1), f"lost {lost}, and those written beside them")
+        contains(hub.log(), "audit: cannot write to standard output: Resource temporarily unavailable", "log")
+        os.close(reader)

@@ -7,7 +7,7 @@ All tests of usbroute-hub, as TAP.
 
 protocol.py  what a client gets           sockets.py  socket files, options, signals
 files.py     the configuration file       qemu.py     two real QEMUs
-pages.py     the man pages
+pages.py     the man pages            costs.py    what a client can cost others
 """
 
 import faulthandler
@@ -28,7 +28,7 @@ def main():
         sys.exit(f"usage: {sys.argv[0]} HUB_WITH_SANITIZERS HUB")
     rig.HUB["asan"], rig.HUB["release"] = sys.argv[1:]
     faulthandler.dump_traceback_later(WHOLE_RUN_S, exit=True)
-    import protocol, sockets, files, qemu, pages  # noqa: they register their tests
+    import protocol, costs, sockets, files, qemu, pages  # noqa: they register their tests
     sys.exit(tap.run())
 
 

@@ -261,16 +261,19 @@ def _():
 
 @test("hostile: nor one whose O_NONBLOCK is cleared between flag and write")
 def _():
-    # The hub is held when its fcntl returns, and the flag cleared then.
     with Hub(build="release", wrap=slowed("fcntl")) as hub:
-        with greet(hub, "b") as b:
-            bell = b.bells[1]
-            a = greet(hub, "a")
-            fill_bell(bell)
-            a.close()
-            until(lambda: fcntl.fcntl(bell, fcntl.F_GETFL) & os.O_NONBLOCK,
-                  "the hub sets O_NONBLOCK")
-            fcntl.fcntl(bell, fcntl.F_SETFL, 0)
-            hub.wait_log("gone")
-            with greet(hub, "a"):
-                pass
+        flag_cleared_between(hub)
+
+
+def flag_cleared_between(hub):
+    """The hub is held when its fcntl returns, and the flag cleared then."""
+    with greet(hub, "b") as b:
+        bell = b.bells[1]
+        a = greet(hub, "a")
+        fill_bell(bell)
+        a.close()
+        until(lambda: fcntl.fcntl(bell, fcntl.F_GETFL) & os.O_NONBLOCK, "the hub sets O_NONBLOCK")
+        fcntl.fcntl(bell, fcntl.F_SETFL, 0)
+        hub.wait_log("gone")
+        with greet(hub, "a"):
+            pass

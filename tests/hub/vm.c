@@ -15,7 +15,8 @@
 struct ur_file_link *vm_open(int memory, int end, int ring_fd, int wait_fd,
 			     unsigned int channels, char why[UR_WHY_BYTES]);
 int vm_lock(int memory, int end);
-void vm_storm(int bell, const volatile int *stop);
+void vm_storm(int bell, volatile uint32_t *epoch, const volatile int *stop);
+void vm_block(int bell, const volatile int *stop);
 unsigned int vm_damper(unsigned int rings, unsigned int rings_per_ms,
 		       unsigned int rings_per_work);
 
@@ -54,14 +55,24 @@ int vm_lock(int memory, int end)
 	return fd;
 }
 
-/* Ring without pause. */
-void vm_storm(int bell, const volatile int *stop)
+/* Ring without pause, with a new epoch each time if there is one. */
+void vm_storm(int bell, volatile uint32_t *epoch, const volatile int *stop)
 {
 	const uint64_t one = 1;
 
-	while (!*stop)
+	while (!*stop) {
+		if (epoch && ++*epoch == 0)
+			++*epoch;
 		if (write(bell, &one, sizeof(one)) < 0)
 			continue;
+	}
+}
+
+/* Whoever rings this bell, which is full, shall wait, though it asks not to. */
+void vm_block(int bell, const volatile int *stop)
+{
+	while (!*stop)
+		fcntl(bell, F_SETFL, 0);
 }
 
 /*
