@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * One end of a route: an open channel of a link, and bytes through it by copying
- * once. One thread owns the link, so no lock is held or needed.
+ * once. One thread at a time has the link, so no lock is held or needed.
  */
 #ifndef UR_END_H
 #define UR_END_H

@@ -14,7 +14,7 @@
  *   A refusal resets both channels.
  * Roles. The owner has both links, looks at them, makes or accepts the channels, and
  *   rings where ur_link_take_bell() says so after each turn.
- * Threads. One thread for a relay, its routes and every link they use.
+ * Threads. One at a time for a relay, its routes and every link they use.
  * Memory. The caller's: a route, and two buffers for its gates.
  * Trust. Neither end; see channel.h for what their words can do, gate.h for bytes.
  */

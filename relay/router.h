@@ -18,7 +18,7 @@
  * Roles. The owner starts the links (the end that is not the VM's), calls
  *   ur_router_look() on each doorbell and 100 ms tick, turns until nothing moves,
  *   rings, drains the audit, and sleeps when ur_router_arm() lets it.
- * Threads. One for all of it.
+ * Threads. One at a time for all of it.
  * Memory. The caller's, fixed: see struct ur_router_config.
  * Trust. None of the VMs.
  */
