@@ -6,6 +6,8 @@
 enum { CLASS_APPLICATION = 0xfe, SUBCLASS_DFU = 1 };
 /* A hub's port reset, USB 2.0 section 11.24.2.13. */
 enum { HUB_PORT_RESET = 4 };
+/* USB 2.0 table 9-6. */
+enum { FEATURE_TEST_MODE = 2 };
 
 /* The standard requests that pass, their direction and who may be asked. */
 static const struct known {
@@ -82,11 +84,24 @@ bool ur_control_is_early(const struct ur_control *c)
 	return k && k->is_early && c->recipient == UR_CONTROL_DEVICE;
 }
 
+/* A device ignores the direction of a request without data: USB 2.0 section 9.3.1. */
+static bool is_read(const struct ur_control *c)
+{
+	return c->is_in && c->length > 0;
+}
+
 static bool is_port_reset(const struct ur_control *c)
 {
 	return c->kind == UR_CONTROL_CLASS && c->recipient == UR_CONTROL_OTHER &&
-	       !c->is_in && c->request == UR_SET_FEATURE &&
+	       !is_read(c) && c->request == UR_SET_FEATURE &&
 	       c->value == HUB_PORT_RESET;
+}
+
+/* A device in a test mode is out of use until its power is cut. */
+static bool is_test_mode(const struct ur_control *c)
+{
+	return c->recipient == UR_CONTROL_DEVICE &&
+	       c->request == UR_SET_FEATURE && c->value == FEATURE_TEST_MODE;
 }
 
 bool ur_control_is_known(const struct ur_control *c)
@@ -94,7 +109,7 @@ bool ur_control_is_known(const struct ur_control *c)
 	if (c->recipient > UR_CONTROL_OTHER || c->kind == UR_CONTROL_RESERVED)
 		return false;
 	if (c->kind == UR_CONTROL_STANDARD)
-		return find(c) != NULL;
+		return find(c) != NULL && !is_test_mode(c);
 	return !is_port_reset(c);
 }
 
@@ -105,7 +120,7 @@ bool ur_control_is_firmware(u8 class, u8 subclass)
 
 u32 ur_control_changes(const struct ur_control *c, bool is_firmware)
 {
-	if (c->is_in)
+	if (is_read(c))
 		return 0;
 	if (c->kind == UR_CONTROL_VENDOR)
 		return UR_CHANGE_VENDOR;

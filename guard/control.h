@@ -67,8 +67,8 @@ bool ur_control_is_early(const struct ur_control *c) ur_must_check;
 /*
  * Whether it may pass at all. Not: reserved kinds and recipients, standard requests
  * that USB does not have, SET_ADDRESS (each side's own affair), SET_DESCRIPTOR (what
- * is pinned does not change), and the request that Linux's usbip-host takes for a
- * port reset.
+ * is pinned does not change), test modes, and the request that Linux's usbip-host
+ * takes for a port reset.
  */
 bool ur_control_is_known(const struct ur_control *c) ur_must_check;
 
@@ -76,7 +76,7 @@ bool ur_control_is_known(const struct ur_control *c) ur_must_check;
 bool ur_control_is_firmware(u8 class, u8 subclass) ur_must_check;
 
 /*
- * What it would change: bits of enum ur_policy_change. `is_firmware`: a class's
+ * What it would change: bits of enum ur_policy_change; nothing, if it reads data. `is_firmware`: a class's
  * write would reach an interface that takes firmware.
  */
 u32 ur_control_changes(const struct ur_control *c,

@@ -11,6 +11,14 @@
 #define STATUS_UNLINKED ((u32)UR_PEER_RESET)
 #define STRING_BYTES_MIN 2u
 
+/* transfer_flags, USBIP_URB_* of linux/usbip.h. */
+enum {
+	FLAG_FREE_BUFFER = 0x100,
+	FLAG_DMA_MAP_SG = 0x40000,
+	/* SHORT_NOT_OK, ISO_ASAP, NO_FSBR, ZERO_PACKET, NO_INTERRUPT, DIR_IN as well */
+	FLAGS_OF_CLIENTS = 0x3e3,
+};
+
 static bool copy_name(char *to, u32 room, const char *from)
 {
 	u32 i;
@@ -207,6 +215,40 @@ static const struct ur_endpoint *endpoint_of(const struct ur_guard *g,
 	return NULL;
 }
 
+/* Whether a request under way may change what that endpoint is. */
+static bool is_changing(const struct ur_guard *g, u8 address)
+{
+	const struct ur_configuration *c = &g->selected;
+	u32 i, e;
+
+	if (g->configuring > 0)
+		return true;
+	for (i = 0; g->setting > 0 && i < c->alternates; i++) {
+		const struct ur_alternate *a = &c->alternate[i];
+
+		if (g->setting_of[a->interface] == 0)
+			continue;
+		for (e = 0; e < a->endpoints; e++)
+			if (c->endpoint[a->first_endpoint + e].address == address)
+				return true;
+	}
+	return false;
+}
+
+/* Who asks in scatter and gather has data, and its memory is not ours to free. */
+static int judge_flags(const struct ur_pdu *pdu, u8 type, struct ur_verdict *v)
+{
+	u32 allowed = FLAGS_OF_CLIENTS;
+
+	if (pdu->length > 0 && (pdu->transfer_flags & FLAG_FREE_BUFFER) == 0 &&
+	    (type == UR_TRANSFER_BULK || type == UR_TRANSFER_INTERRUPT))
+		allowed |= FLAG_DMA_MAP_SG;
+	if ((pdu->transfer_flags & ~allowed) != 0)
+		return ur_deny(v, UR_REASON_FLAGS, "transfer_flags",
+			       "none but", pdu->transfer_flags, allowed);
+	return 0;
+}
+
 static int judge_data(const struct ur_guard *g, const struct ur_pdu *pdu,
 		      struct ur_verdict *v)
 {
@@ -214,6 +256,10 @@ static int judge_data(const struct ur_guard *g, const struct ur_pdu *pdu,
 	const struct ur_endpoint *e = endpoint_of(g, address);
 	bool has_packets = ur_pdu_iso_packets(pdu) > 0;
 
+	if (is_changing(g, address))
+		return ur_deny(v, UR_REASON_ENDPOINT, "endpoint address",
+			       "none whose setting is being selected, of requests",
+			       address, g->configuring + g->setting);
 	if (!e)
 		return ur_deny(v, UR_REASON_ENDPOINT, "endpoint address",
 			       "one of the configuration", address,
@@ -224,7 +270,7 @@ static int judge_data(const struct ur_guard *g, const struct ur_pdu *pdu,
 	if (has_packets != (e->type == UR_TRANSFER_ISO))
 		return ur_deny(v, UR_REASON_TYPE, "number_of_packets",
 			       "as the endpoint's type", pdu->packets, e->type);
-	return 0;
+	return judge_flags(pdu, e->type, v);
 }
 
 static int judge_setup(const struct ur_control *c, const struct ur_pdu *pdu,
@@ -291,7 +337,7 @@ static bool is_forbidden(struct ur_guard *g, const struct ur_pdu *pdu)
 		return false;
 	changes = ur_control_changes(&c, ur_approve_is_firmware(g, &c));
 	if (changes == UR_CHANGE_CONFIGURATION &&
-	    (g->first_configuration == 0 || c.value == g->first_configuration))
+	    c.value == g->first_configuration)
 		changes = 0;
 	if ((changes & g->decision.denied_changes) == 0)
 		return false;
@@ -319,10 +365,9 @@ static int judge_control(const struct ur_guard *g, const struct ur_pdu *pdu,
 			 struct ur_verdict *v)
 {
 	struct ur_control c = ur_control_read(pdu->setup);
-	int error = judge_setup(&c, pdu, v);
 
-	if (error)
-		return error;
+	if (judge_setup(&c, pdu, v) || judge_flags(pdu, UR_TRANSFER_CONTROL, v))
+		return UR_PEER_BROKEN;
 	if (!ur_control_is_early(&c) && g->state != UR_GUARD_APPROVED)
 		return ur_deny(v, UR_REASON_CONTROL_REQUEST, "bRequest",
 			       "not before the device is approved", c.request,
@@ -371,6 +416,33 @@ static int admit_configuration(struct ur_guard *g, const struct ur_pdu *pdu,
 	return 0;
 }
 
+static bool selects_configuration(const struct ur_control *c)
+{
+	return ur_control_is(c, UR_SET_CONFIGURATION, UR_CONTROL_DEVICE);
+}
+
+static bool selects_setting(const struct ur_control *c)
+{
+	return ur_control_is(c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE);
+}
+
+/* A request passed: what it selects is under way. */
+static void begin(struct ur_guard *g, const struct ur_pdu *pdu)
+{
+	struct ur_control c = ur_control_read(pdu->setup);
+
+	if (pdu->command != UR_CMD_SUBMIT || pdu->ep != 0)
+		return;
+	if (selects_configuration(&c)) {
+		g->configuring++;
+		if (g->first_configuration == 0)
+			g->first_configuration = (u8)c.value;
+	} else if (selects_setting(&c)) {
+		g->setting++;
+		g->setting_of[c.index % UR_INTERFACES_MAX]++;
+	}
+}
+
 static int pass_request(struct ur_guard *g, const struct ur_pdu *pdu,
 			struct ur_reader *iso, struct ur_verdict *v)
 {
@@ -380,7 +452,11 @@ static int pass_request(struct ur_guard *g, const struct ur_pdu *pdu,
 		return UR_GUARD_STALLS;
 	if (!error)
 		error = admit_configuration(g, pdu, v);
-	return error ? error : ur_session_open(&g->session, pdu, iso, v);
+	if (!error)
+		error = ur_session_open(&g->session, pdu, iso, v);
+	if (!error)
+		begin(g, pdu);
+	return error;
 }
 
 /* ---- answers -------------------------------------------------------------- */
@@ -393,14 +469,23 @@ static void forget_configuration(struct ur_guard *g)
 
 static void configured(struct ur_guard *g, const struct ur_control *c, bool ok)
 {
+	g->configuring--;
 	forget_configuration(g);
 	if (!ok || c->value == 0 || !ur_approve_find(g, c->value))
 		return;
 	g->selected = g->scratch;
 	g->is_configured = true;
 	ur_zero(g->alternate, sizeof(g->alternate));
-	if (g->first_configuration == 0)
-		g->first_configuration = g->selected.value;
+}
+
+static void set(struct ur_guard *g, u8 interface, u8 number, bool ok, bool unlinked)
+{
+	g->setting--;
+	g->setting_of[interface]--;
+	if (unlinked)
+		g->alternate[interface] = UR_ALTERNATE_UNKNOWN;
+	else if (ok)
+		g->alternate[interface] = number;
 }
 
 /*
@@ -436,15 +521,11 @@ static int finish_control(struct ur_guard *g, const struct ur_record *request,
 {
 	bool ok = status == 0;
 	struct ur_control c = ur_control_read(request->setup);
-	u8 interface = (u8)c.index % UR_INTERFACES_MAX;
 
-	if (ur_control_is(&c, UR_SET_CONFIGURATION, UR_CONTROL_DEVICE))
+	if (selects_configuration(&c))
 		configured(g, &c, ok);
-	else if (ur_control_is(&c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE) &&
-		 unlinked)
-		g->alternate[interface] = UR_ALTERNATE_UNKNOWN;
-	else if (ur_control_is(&c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE) && ok)
-		g->alternate[interface] = (u8)c.value;
+	else if (selects_setting(&c))
+		set(g, c.index % UR_INTERFACES_MAX, (u8)c.value, ok, unlinked);
 	else if (c.is_in && c.kind == UR_CONTROL_STANDARD &&
 		 c.request == UR_GET_DESCRIPTOR)
 		return described(g, &c, status, data, bytes, v);

@@ -14,15 +14,20 @@
  *   here refused it. The first refusal ends the route: every later call refuses,
  *   in both directions.
  * Selected means answered: a configuration or an alternate setting counts from
- *   the device's answer with status 0. An unlinked or failed SET_CONFIGURATION
+ *   the device's answer with status 0. Until then no request passes to an endpoint
+ *   that it may change: by the settings before or after, nobody here can tell. An unlinked or failed SET_CONFIGURATION
  *   leaves no configuration, an unlinked SET_INTERFACE no alternate: what the
  *   device did is not known then, so the client has to say it again.
  * A change that policy forbids is not passed on and answered as a device does that
  *   cannot: with a stall.
- * "deny=set-configuration" lets the first configuration be selected, and again the
- *   same one (a reset needs it), but no other.
- * Not judged: transfer_flags, interval, start_frame (Linux's usbip-host masks or
- *   clamps them), the content of data, and class requests beyond their interface.
+ * "deny=set-configuration" lets the first configuration that is asked for be
+ *   selected, and again the same one (a reset needs it), but no other.
+ * transfer_flags are those that Linux's clients send. Its usbip-host takes others at
+ *   their word: with NO_TRANSFER_DMA_MAP a controller would read or write wherever
+ *   a field of zero points.
+ * Not judged: interval, start_frame (Linux's usbip-host clamps them), setup beyond
+ *   endpoint 0 (Linux sends what is left there), the content of data, and class
+ *   requests beyond their interface.
  * Threads. One route, one thread.
  * Memory. Fixed, the caller's; some 150 KiB. The policy outlives it.
  * Trust. Neither side. The policy table is our own, checked when it was loaded.
@@ -67,7 +72,10 @@ struct ur_guard {
 	bool is_approved;	/* it was, whatever came after */
 	u32 firmware_interfaces;	/* by number, as bits: approve.h */
 	u32 firmware_endpoints;
-	u8 first_configuration;		/* 0: none was selected yet */
+	u8 first_configuration;		/* 0: none was asked for yet */
+	u32 configuring;		/* SET_CONFIGURATION under way */
+	u32 setting;			/* SET_INTERFACE under way */
+	u16 setting_of[UR_INTERFACES_MAX];	/* of that interface */
 	bool is_configured;
 	struct ur_configuration selected;	/* if is_configured */
 	u8 alternate[UR_INTERFACES_MAX];	/* by interface number */

@@ -42,6 +42,8 @@ static const struct {
 		"no such endpoint in the settings now selected" },
 	[UR_REASON_TYPE] = { "type",
 		"the request does not fit the endpoint's type" },
+	[UR_REASON_FLAGS] = { "flags",
+		"transfer flags that no client sends, or not for such a transfer" },
 	[UR_REASON_CONTROL_DIRECTION] = { "control-direction",
 		"the setup packet and the message differ in direction" },
 	[UR_REASON_CONTROL_LENGTH] = { "control-length",

@@ -99,7 +99,7 @@ static inline void put_request(const char *line, u32 seq)
 		put_hex_word(setup);
 		memcpy(eight, M.at, 8);
 	}
-	put_submit(&M, seq, number_of(line, "dir", 0), number_of(line, "ep", 0),
+	put_flagged(&M, number_of(line, "flags", 0), seq, number_of(line, "dir", 0), number_of(line, "ep", 0),
 		   number_of(line, "len", 0), number_of(line, "packets", 0),
 		   eight);
 }

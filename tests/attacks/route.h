@@ -154,19 +154,26 @@ static inline void put_head(struct message *m, u32 command, u32 seqnum,
 
 #define TEST_DEVID (1u << 16 | 2u)
 
-static inline void put_submit(struct message *m, u32 seqnum, u32 direction,
-			      u32 ep, u32 length, u32 packets, const u8 *setup)
+static inline void put_flagged(struct message *m, u32 flags, u32 seqnum,
+			       u32 direction, u32 ep, u32 length, u32 packets,
+			       const u8 *setup)
 {
 	u32 i;
 
 	put_head(m, 1, seqnum, TEST_DEVID, direction, ep);
-	put32(m, 0);
+	put32(m, flags);
 	put32(m, length);
 	put32(m, 0);
 	put32(m, packets);
 	put32(m, 0);
 	for (i = 0; i < 8; i++)
 		put8(m, setup ? setup[i] : 0);
+}
+
+static inline void put_submit(struct message *m, u32 seqnum, u32 direction,
+			      u32 ep, u32 length, u32 packets, const u8 *setup)
+{
+	put_flagged(m, 0, seqnum, direction, ep, length, packets, setup);
 }
 
 static inline void put_unlink(struct message *m, u32 seqnum, u32 victim)

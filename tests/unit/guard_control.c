@@ -28,17 +28,26 @@ static const struct {
 	{ 15, { 0x9f, 6 }, false, false, 0 },
 	{ 16, { 0x60, 99 }, false, false, 0 },
 	{ 17, { 0x40, 1 }, false, true, UR_CHANGE_VENDOR },
-	{ 18, { 0xc0, 1 }, false, true, 0 },
+	{ 18, { 0xc0, 1, 0, 0, 0, 0, 1 }, false, true, 0 },
 	{ 19, { 0x44, 1 }, false, false, UR_CHANGE_VENDOR },
 	{ 20, { 0x21, 1 }, false, true, UR_CHANGE_DFU },
-	{ 21, { 0xa1, 1 }, false, true, 0 },
+	{ 21, { 0xa1, 1, 0, 0, 0, 0, 1 }, false, true, 0 },
 	/* A hub's port reset, and what only looks like it. */
 	{ 22, { 0x23, 3, 4, 0, 1 }, false, false, UR_CHANGE_DFU },
 	{ 23, { 0x23, 3, 8, 0, 1 }, false, true, UR_CHANGE_DFU },
 	{ 24, { 0x23, 1, 4, 0, 1 }, false, true, UR_CHANGE_DFU },
-	{ 25, { 0xa3, 3, 4, 0, 1 }, false, true, 0 },
+	{ 25, { 0xa3, 3, 4, 0, 1, 0, 1 }, false, true, 0 },
 	{ 26, { 0x20, 3, 4, 0, 1 }, false, true, UR_CHANGE_DFU },
 	{ 27, { 0x43, 3, 4, 0, 1 }, false, true, UR_CHANGE_VENDOR },
+	/* Without data the device ignores the direction: USB 2.0 section 9.3.1. */
+	{ 28, { 0xc0, 1 }, false, true, UR_CHANGE_VENDOR },
+	{ 29, { 0xa1, 1 }, false, true, UR_CHANGE_DFU },
+	{ 30, { 0xa3, 3, 4, 0, 1 }, false, false, UR_CHANGE_DFU },
+	{ 31, { 0x80, 9, 1 }, false, false, UR_CHANGE_CONFIGURATION },
+	/* A test mode of the device, and a feature 2 of something else. */
+	{ 32, { 0, 3, 2, 0, 0, 4 }, false, false, UR_CHANGE_FEATURE },
+	{ 33, { 1, 3, 2, 0, 0, 4 }, false, true, UR_CHANGE_FEATURE },
+	{ 34, { 0, 1, 2 }, false, true, UR_CHANGE_FEATURE },
 };
 
 static void test_rows(void **unused)

@@ -54,6 +54,7 @@ static void draw_packets(struct ref_say *s, u32 packets)
 static bool draw_data(struct ref_say *s)
 {
 	static const u32 lengths[] = { 0, 1, 13, 64, 512, 512, 1500 };
+	static const u32 flags[] = { 1, 0x40, 0x80, 0x100, 0x200, 0x201 };
 	const struct ref_endpoint *e = draw_endpoint();
 
 	if (!e)
@@ -63,6 +64,9 @@ static bool draw_data(struct ref_say *s)
 	s->ep = e->address & 15;
 	s->length = PICK(lengths);
 	s->packets = draw(4) ? 0 : UR_PACKETS_NONE;
+	s->flags = draw(4) ? 0 : PICK(flags);
+	if (draw(4) == 0 && s->length > 0 && e->type != 1)
+		s->flags = 0x40000;
 	if (e->type == 1)
 		draw_packets(s, 1 + draw(8));
 	return true;
@@ -279,6 +283,8 @@ static void change_request(struct ref_say *s)
 		field = draw(2) ? &s->seqnum : &s->victim;
 		*field = draw(2) || ref.requests == 0 ? strange(*field) :
 			 ref.request[draw(ref.requests)].seqnum;
+	} else if (draw(6) == 0) {
+		s->flags |= 1u << draw(32);
 	} else if (draw(3) == 0 && s->ep == 0) {
 		s->setup[draw(8)] = (u8)draw(256);
 	} else if (field == &s->seqnum && ref.requests > 0) {

@@ -131,19 +131,20 @@ static void test_stall(void **unused)
 static void test_overtaken(void **unused)
 {
 	static const u8 unconfigure[8] = { 0, 9, 0, 0, 0, 0, 0, 0 };
+	static const u8 report[8] = { 0x21, 9, 0, 2, 0, 0, 8, 0 };
 
 	(void)unused;
 	assert_int_equal(route_enumerate(&R, &TEST_DEVICES[0]), 0);
 	put_submit(&M, 1, 0, 0, 0, 0, unconfigure);
 	assert_int_equal(route_passes(&R, UR_TO_DEVICE), 0);
-	put_submit(&M, 2, UR_DIR_OUT, 2, 8, 0, NULL);
+	put_submit(&M, 2, UR_DIR_OUT, 0, 8, 0, report);
 	put_zeros(&M, 8);
 	assert_int_equal(fill(UR_TO_DEVICE, 0, 48), UR_GATE_MORE);
 	put_ret(&M, 1, 0, 0, 0, 0);
 	assert_int_equal(route_passes(&R, UR_TO_CLIENT), 0);
 	put_zeros(&M, 8);
 	assert_int_equal(fill(UR_TO_DEVICE, 48, 8), UR_PEER_BROKEN);
-	assert_int_equal(R.guard.verdict.reason, UR_REASON_ENDPOINT);
+	assert_int_equal(R.guard.verdict.reason, UR_REASON_CONTROL_REQUEST);
 }
 
 #define gate_test(f) cmocka_unit_test_setup(f, setup)

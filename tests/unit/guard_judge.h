@@ -39,17 +39,27 @@ static inline bool ref_is_usb(const u8 setup[8], bool *is_early)
 	return false;
 }
 
+/* USB 2.0 section 9.3.1: without data the direction bit says nothing. */
+static inline u8 ref_true_type(const u8 setup[8])
+{
+	return setup[6] == 0 && setup[7] == 0 ? setup[0] & 0x7f : setup[0];
+}
+
 static inline bool ref_may_pass(const u8 setup[8], bool *is_early)
 {
 	u32 kind = setup[0] >> 5 & 3, recipient = setup[0] & 31;
 	bool is_usb = ref_is_usb(setup, is_early);
+	u8 type = ref_true_type(setup);
 
 	if (kind == 3 || recipient > 3)
+		return false;
+	/* A test mode. */
+	if (setup[0] == 0 && setup[1] == 3 && ref_value(setup) == 2)
 		return false;
 	if (kind == 0)
 		return is_usb;
 	/* A hub's port reset. */
-	return !(setup[0] == 0x23 && setup[1] == 3 && ref_value(setup) == 4);
+	return !(type == 0x23 && setup[1] == 3 && ref_value(setup) == 4);
 }
 
 static inline u64 ref_judge_where(const struct ref *r, const u8 setup[8])
@@ -109,8 +119,7 @@ static inline bool ref_is_firmware(const struct ref_device *d, const u8 setup[8]
 /* What the request would change: at most one bit of enum ur_policy_change. */
 static inline u32 ref_changes(const struct ref *r, const u8 setup[8])
 {
-
-	switch (setup[0] & 0xe0) {
+	switch (ref_true_type(setup) & 0xe0) {
 	case 0x40:
 		return 16;
 	case 0x20:
@@ -194,10 +203,35 @@ static inline u64 ref_judge_control(struct ref *r, const struct ref_say *s)
 	return why;
 }
 
+/* Is it one of an interface, or a device, that is being told what to be? */
+static inline bool ref_is_in_between(const struct ref *r, u32 address)
+{
+	const struct ref_configuration *c = ref_selected(r);
+	u32 i, k, e;
+
+	for (i = 0; i < r->requests; i++) {
+		const struct ref_request *asked = &r->request[i];
+
+		if (asked->kind != REF_SUBMIT || asked->ep != 0)
+			continue;
+		if (ref_is(asked->setup, 0, 9))
+			return true;
+		for (k = 0; c && ref_is(asked->setup, 1, 11) && k < c->alternates; k++)
+			for (e = 0; e < c->alternate[k].endpoints; e++)
+				if (c->alternate[k].interface == asked->setup[4] &&
+				    c->alternate[k].endpoint[e].address == address)
+					return true;
+	}
+	return false;
+}
+
 static inline u64 ref_judge_data(const struct ref *r, const struct ref_say *s)
 {
-	int type = ref_endpoint(r, s->ep | s->direction << 7);
+	u32 address = s->ep | s->direction << 7;
+	int type = ref_endpoint(r, address);
 
+	if (ref_is_in_between(r, address))
+		return BIT(UR_REASON_ENDPOINT);
 	if (type < 0)
 		return BIT(UR_REASON_ENDPOINT);
 	return (type == 1) == (s->packets != 0 && s->packets != UR_PACKETS_NONE) ?
@@ -253,6 +287,20 @@ static inline u64 ref_judge_packets(const struct ref_say *s, u32 length,
 	return s->said_packets > 0 && total != sum ? BIT(UR_REASON_FRAMING) : 0;
 }
 
+/* What Linux's drivers may set, and vhci may send. 0x40000: the data is in pieces. */
+static inline u64 ref_judge_flags(const struct ref *r, const struct ref_say *s)
+{
+	static const u32 each[] = { 1, 2, 0x20, 0x40, 0x80, 0x100, 0x200 };
+	int type = s->ep == 0 ? 0 : ref_endpoint(r, s->ep | s->direction << 7);
+	u32 left = s->flags, i;
+
+	for (i = 0; i < sizeof(each) / sizeof(each[0]); i++)
+		left &= ~each[i];
+	if (s->length > 0 && type >= 2 && (s->flags & 0x100) == 0)
+		left &= ~0x40000u;
+	return left != 0 ? BIT(UR_REASON_FLAGS) : 0;
+}
+
 static inline u64 ref_judge_request(struct ref *r, const struct ref_say *s)
 {
 	u32 packets = s->packets == UR_PACKETS_NONE ? 0 : s->packets;
@@ -264,8 +312,9 @@ static inline u64 ref_judge_request(struct ref *r, const struct ref_say *s)
 		why |= BIT(UR_REASON_DEVID);
 	why |= ref_judge_numbers(r, s, packets);
 	if (s->kind == REF_SUBMIT)
-		why |= s->ep == 0 ? ref_judge_control(r, s) :
-				    ref_judge_data(r, s);
+		why |= (s->ep == 0 ? ref_judge_control(r, s) :
+				     ref_judge_data(r, s)) |
+		       ref_judge_flags(r, s);
 	return why ? why : ref_judge_packets(s, s->length, 0);
 }
 

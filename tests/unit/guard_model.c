@@ -70,7 +70,7 @@ static void encode(const struct ref_say *s)
 	u32 i, bytes = data_bytes(s);
 
 	if (s->kind == REF_SUBMIT)
-		put_submit(&M, s->seqnum, s->direction, s->ep, s->length,
+		put_flagged(&M, s->flags, s->seqnum, s->direction, s->ep, s->length,
 			   s->packets, s->setup);
 	else if (s->kind == REF_UNLINK)
 		put_unlink(&M, s->seqnum, s->victim);

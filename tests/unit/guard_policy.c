@@ -252,9 +252,11 @@ static const struct {
 	{ 8, "feature", { 0, 3, 1, 0, 0, 0, 0, 0 }, UR_REASON_POLICY_CHANGE },
 	{ 9, "vendor", { 2, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
 	{ 10, "vendor", { 0x40, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_POLICY_CHANGE },
-	{ 11, "vendor", { 0xc0, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
+	{ 11, "vendor", { 0xc0, 1, 0, 0, 0, 0, 1, 0 }, UR_REASON_NONE },
 	{ 12, "feature", { 0x40, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
 	{ 13, "dfu", { 0x21, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_NONE },
+	/* A write that says it reads: without data a device ignores that. */
+	{ 14, "vendor", { 0xc0, 1, 0, 0, 0, 0, 0, 0 }, UR_REASON_POLICY_CHANGE },
 };
 
 /* RET_SUBMIT, sequence number 5, status -EPIPE: usbip_protocol.rst. */
@@ -277,8 +279,8 @@ static void test_changes(void **unused)
 		assert_int_equal(route_open(&R, table, bytes, "c"), 0);
 		assert_int_equal(route_enumerate(&R, &TEST_DEVICES[1]), 0);
 		memset(R.stall, 0, sizeof(R.stall));
-		put_submit(&M, 5, changes[i].setup[0] >> 7, 0, 0, 0,
-			   changes[i].setup);
+		put_submit(&M, 5, changes[i].setup[0] >> 7, 0, changes[i].setup[6],
+			   0, changes[i].setup);
 		row_is(changes[i].row, "severed",
 		       route_send(&R, UR_TO_DEVICE, M.at, M.bytes, 7), 0);
 		row_is(changes[i].row, "passed", R.passed_bytes > 0,
@@ -301,19 +303,19 @@ static void test_firmware(void **unused)
 	const struct test_device d = { "dfu", 0x46f4, 1, DISK_DEVICE,
 				       configuration, 18 };
 	const u8 download[8] = { 0x21, 1, 0, 0, 0, 0, 0, 0 };
-	const u8 status[8] = { 0xa1, 3, 0, 0, 0, 0, 0, 0 };
+	const u8 status[8] = { 0xa1, 3, 0, 0, 0, 0, 6, 0 }, six[6] = { 0 };
 	size_t bytes;
 	u8 *table = compile("allow label \"deny=dfu\"", &bytes);
 
 	(void)unused;
 	assert_int_equal(route_open(&R, table, bytes, "c"), 0);
 	assert_int_equal(route_enumerate(&R, &d), 0);
-	assert_int_equal(route_control(&R, 5, status, NULL, 0), 0);
+	assert_int_equal(route_control(&R, 5, status, six, 6), 0);
 	put_submit(&M, 6, UR_DIR_OUT, 0, 0, 0, download);
 	assert_int_equal(route_send(&R, UR_TO_DEVICE, M.at, M.bytes, 48), 0);
 	assert_int_equal(R.passed_bytes, 0);
 	assert_int_equal(R.guard.stalled, 1);
-	assert_int_equal(route_control(&R, 6, status, NULL, 0), 0);
+	assert_int_equal(route_control(&R, 6, status, six, 6), 0);
 	free(table);
 }
 
@@ -355,10 +357,13 @@ static const struct {
 	{ 11, 1, { 0x22, 1, 0, 0, 0x80, 0, 0, 0 }, true },
 	{ 12, 1, { 0x22, 1, 0, 0, 0x00, 0, 0, 0 }, true },
 	/* Reading, and what is no class's, is not firmware. */
-	{ 13, 1, { 0xa1, 3, 0, 0, 1, 0, 0, 0 }, false },
-	{ 14, 1, { 0xa0, 3, 0, 0, 0, 0, 0, 0 }, false },
+	{ 13, 1, { 0xa1, 3, 0, 0, 1, 0, 6, 0 }, false },
+	{ 14, 1, { 0xa0, 3, 0, 0, 0, 0, 6, 0 }, false },
 	{ 15, 1, { 0x40, 1, 0, 0, 0, 0, 0, 0 }, false },
 	{ 16, 1, { 0x00, 3, 1, 0, 0, 0, 0, 0 }, false },
+	/* Nor is it reading without data: DETACH, and a DNLOAD that ends one. */
+	{ 17, 1, { 0xa1, 0, 0, 0, 1, 0, 0, 0 }, true },
+	{ 18, 1, { 0xa1, 1, 0, 0, 1, 0, 0, 0 }, true },
 };
 
 /* Import, descriptors, configuration 1. */
@@ -397,8 +402,8 @@ static void test_writes(void **unused)
 	for (i = 0; i < ROWS(writes); i++) {
 		assert_int_equal(route_open(&R, table, bytes, "c"), 0);
 		enumerate_dfu(writes[i].configurations);
-		put_submit(&M, 9, writes[i].setup[0] >> 7, 0, 0, 0,
-			   writes[i].setup);
+		put_submit(&M, 9, writes[i].setup[0] >> 7, 0, writes[i].setup[6],
+			   0, writes[i].setup);
 		row_is(writes[i].row, "severed",
 		       route_send(&R, UR_TO_DEVICE, M.at, M.bytes, 48), 0);
 		row_is(writes[i].row, "passed", R.passed_bytes,

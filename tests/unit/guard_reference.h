@@ -132,6 +132,7 @@ struct ref_say {
 	bool is_other_command;	/* it says `command`, which is none of its way */
 	u32 command;
 	u32 seqnum, devid, direction, ep, length, packets, victim, status, errors;
+	u32 flags;		/* of a request */
 	u8 setup[8];
 	u32 said_packets;	/* behind the message */
 	struct ref_packet packet[REF_SAY_PACKETS];
@@ -313,6 +314,9 @@ static inline void ref_pass_request(struct ref *r, const struct ref_say *s)
 	if (s->kind == REF_SUBMIT && s->ep == 0 && ref_is(s->setup, 0, 9) &&
 	    ref_value(s->setup) != 0)
 		r->is_approved = true;
+	if (s->kind == REF_SUBMIT && s->ep == 0 && ref_is(s->setup, 0, 9) &&
+	    r->first_configuration == 0)
+		r->first_configuration = ref_value(s->setup);
 	r->requests++;
 }
 
@@ -390,8 +394,6 @@ static inline void ref_finish(struct ref *r, const struct ref_request *asked,
 	if (ref_is(asked->setup, 0, 9)) {
 		r->configuration = is_ok ? value : 0;
 		memset(r->alternate, 0, sizeof(r->alternate));
-		if (r->first_configuration == 0)
-			r->first_configuration = r->configuration;
 	} else if (ref_is(asked->setup, 1, 11) && (is_ok || !s)) {
 		r->alternate[asked->setup[4] & 31] = s ? (int)value : -1;
 	} else if (ref_is_get_descriptor(asked->setup) && s) {

@@ -69,6 +69,117 @@ static void test_not_yet_answered(void **unused)
 	assert_int_equal(stream(), UR_REASON_ENDPOINT);
 }
 
+static enum ur_reason bulk(const struct test_device *d, u32 flags, u32 length)
+{
+	u32 i;
+
+	assert_int_equal(route_open(&R, ALLOW_ALL, sizeof(ALLOW_ALL), "c"), 0);
+	assert_int_equal(route_enumerate(&R, d), 0);
+	put_flagged(&M, flags, 8, UR_DIR_OUT, 2, length, 0, NULL);
+	for (i = 0; i < length; i++)
+		put8(&M, 0);
+	(void)route_passes(&R, UR_TO_DEVICE);
+	return R.guard.verdict.reason;
+}
+
+/*
+ * What was asked for may have been done before it is answered: nothing passes to an
+ * endpoint of that interface, or of the device, by the settings before nor after.
+ */
+static void test_in_between(void **unused)
+{
+	static const u8 report[8] = { 0x21, 10, 0, 0, 0, 0, 0, 0 };
+	const struct test_device *disk = &TEST_DEVICES[0];
+
+	(void)unused;
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(answer(1, 0), 0);
+	assert_int_equal(ask(2, SET_INTERFACE), 0);
+	assert_int_equal(ask(3, report), 0);
+	assert_int_equal(stream(), UR_REASON_ENDPOINT);
+
+	assert_int_equal(setup(NULL), 0);
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(ask(2, SET_INTERFACE), 0);
+	assert_int_equal(answer(1, 0), 0);
+	assert_int_equal(stream(), UR_REASON_ENDPOINT);
+
+	assert_int_equal(setup(NULL), 0);
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(ask(2, SET_INTERFACE), 0);
+	assert_int_equal(answer(2, 0), 0);
+	assert_int_equal(answer(1, 0), 0);
+	assert_int_equal(stream(), UR_REASON_NONE);
+
+	assert_int_equal(bulk(disk, 0, 8), UR_REASON_NONE);
+	assert_int_equal(ask(9, SET_CONFIGURATION), 0);
+	put_submit(&M, 10, UR_DIR_OUT, 2, 0, 0, NULL);
+	assert_int_equal(route_passes(&R, UR_TO_DEVICE), UR_PEER_BROKEN);
+	assert_int_equal(R.guard.verdict.reason, UR_REASON_ENDPOINT);
+}
+
+/* Another interface goes on meanwhile. */
+static void test_beside(void **unused)
+{
+	static const u8 set[8] = { 1, 11, 0, 0, 0, 0, 0, 0 };
+
+	(void)unused;
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(answer(1, 0), 0);
+	assert_int_equal(ask(2, set), 0);
+	assert_int_equal(stream(), UR_REASON_NONE);
+}
+
+/* USBIP_URB_* of linux/usbip.h: what a disk's bulk OUT request may have. */
+static const struct {
+	int row;
+	u32 flags, length;
+	enum ur_reason reason;
+} flag_rows[] = {
+	{ 1, 0x1, 8, UR_REASON_NONE },		/* SHORT_NOT_OK */
+	{ 2, 0x2, 8, UR_REASON_NONE },		/* ISO_ASAP */
+	{ 3, 0x4, 8, UR_REASON_FLAGS },		/* NO_TRANSFER_DMA_MAP */
+	{ 4, 0x4, 0, UR_REASON_FLAGS },
+	{ 5, 0x8, 8, UR_REASON_FLAGS },
+	{ 6, 0x3e0, 8, UR_REASON_NONE },	/* NO_FSBR to DIR_IN */
+	{ 7, 0x400, 8, UR_REASON_FLAGS },
+	{ 8, 0x10000, 8, UR_REASON_FLAGS },	/* DMA_MAP_SINGLE */
+	{ 9, 0x20000, 8, UR_REASON_FLAGS },	/* DMA_MAP_PAGE */
+	{ 10, 0x40000, 8, UR_REASON_NONE },	/* DMA_MAP_SG */
+	{ 11, 0x40000, 0, UR_REASON_FLAGS },
+	{ 12, 0x40100, 8, UR_REASON_FLAGS },	/* and FREE_BUFFER */
+	{ 13, 0x80000, 8, UR_REASON_FLAGS },
+	{ 14, 0x80000000, 8, UR_REASON_FLAGS },
+};
+
+static void test_flags(void **unused)
+{
+	static const u8 report[8] = { 0x21, 9, 0, 2, 0, 0, 8, 0 };
+	size_t i;
+
+	(void)unused;
+	for (i = 0; i < ROWS(flag_rows); i++)
+		row_is(flag_rows[i].row, "reason",
+		       bulk(&TEST_DEVICES[0], flag_rows[i].flags,
+			    flag_rows[i].length),
+		       flag_rows[i].reason);
+	/* Nothing in pieces to endpoint 0, or in packets. */
+	assert_int_equal(bulk(&TEST_DEVICES[0], 0, 8), UR_REASON_NONE);
+	put_flagged(&M, 0x40000, 9, UR_DIR_OUT, 0, 8, 0, report);
+	put_zeros(&M, 8);
+	assert_int_equal(route_passes(&R, UR_TO_DEVICE), UR_PEER_BROKEN);
+	assert_int_equal(R.guard.verdict.reason, UR_REASON_FLAGS);
+	assert_int_equal(setup(NULL), 0);
+	assert_int_equal(ask(1, SET_INTERFACE), 0);
+	assert_int_equal(answer(1, 0), 0);
+	put_flagged(&M, 0x40000, 77, UR_DIR_IN, 1, 392, 1, NULL);
+	put32(&M, 0);
+	put32(&M, 392);
+	put_zeros(&M, 8);
+	assert_int_equal(route_passes(&R, UR_TO_DEVICE), UR_PEER_BROKEN);
+	assert_int_equal(R.guard.verdict.reason, UR_REASON_FLAGS);
+}
+
 static void test_failed(void **unused)
 {
 	(void)unused;
@@ -272,7 +383,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		state_test(test_answered), state_test(test_not_yet_answered),
 		state_test(test_failed), state_test(test_unlinked),
-		state_test(test_back_to_0), state_test(test_configuration),
+		state_test(test_back_to_0), state_test(test_in_between),
+		state_test(test_beside), state_test(test_flags),
+		state_test(test_configuration),
 		state_test(test_asked), state_test(test_control_endpoint),
 		state_test(test_headers),
 		state_test(test_unconfigured), state_test(test_severed),
