@@ -335,6 +335,9 @@ static bool take_label(struct compiler *c, struct parsed *p, const char *start)
 	for (word = strtok_r(text, " ", &save); word;
 	     word = strtok_r(NULL, " ", &save)) {
 		if (strncmp(word, "to=", 3) == 0 && word[3] != '\0') {
+			if (p->client_bytes > 0)
+				return wrong_at(c, start,
+						"label: to= a second time");
 			p->client_at = (u16)(first + (word + 3 - text));
 			p->client_bytes = (u16)strlen(word + 3);
 		} else if (strncmp(word, "deny=", 5) != 0) {

@@ -143,15 +143,34 @@ static bool bind_device(struct ur_exporter *exporter,
 
 /* Open and close */
 
-/* A device that was unplugged meanwhile, or rebound, is not ours any more. */
+static bool is_here(const char *busid)
+{
+	char path[UR_SYSFS_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "bus/usb/devices/%s", busid);
+	return ur_sysfs_exists(path);
+}
+
+/*
+ * What an earlier serve had when it was killed. A device that was unplugged
+ * meanwhile, or rebound, is not ours any more; one that is between two drivers is
+ * nobody's, and its own gets it back.
+ */
 static void adopt(const char *busid, void *context)
 {
 	struct ur_exporter *exporter = context;
 
-	if (!is_bound_to(busid, STUB))
-		ur_state_unmark(exporter->owner, busid);
-	else if (hold(exporter, busid))
-		ur_say("%s: still bound to " STUB " by an earlier serve", busid);
+	if (is_bound_to(busid, STUB)) {
+		if (hold(exporter, busid))
+			ur_say("%s: still bound to " STUB " by an earlier serve",
+			       busid);
+		return;
+	}
+	if (is_bound_to(busid, "") && is_here(busid) &&
+	    tell_driver("usb", "bind", busid) == 0)
+		ur_say("%s: left without a driver by an earlier serve, given back",
+		       busid);
+	ur_state_unmark(exporter->owner, busid);
 }
 
 enum ur_exit ur_exporter_open(struct ur_exporter *exporter, const char *owner,

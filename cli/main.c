@@ -10,6 +10,7 @@
  *	link.c       the way to the other VM         node.c      /dev/usbrouteN
  *	             loopback.c  sockets of this machine, for tests and stock peers
  *	policy.c     rules for the guard         compile.c    to its table
+ *	generate.c   rules for what is here
  *	vhci.c       the client's ports              attached.c  what hangs on them
  *	usb.c        USB devices here, by libudev    events.c    and when they change
  *	sysfs.c      single attributes               state.c     files under /run
@@ -73,7 +74,7 @@ static const struct command {
 	  "    test FILE DEVICE      what do they decide? DEVICE is written like a rule:\n"
 	  "                          'id 46f4:0001 with-interface 08:06:50'\n"
 	  "    compile FILE TABLE    to the table that the guard loads\n"
-	  "    generate [CLIENT]     rules that allow this machine's devices\n" },
+	  "    generate [CLIENT [VM]] rules that allow this machine's devices\n" },
 	{ "version", ur_command_version, "show versions and the links' state",
 	  "", 0, 0, TAKES_DEVICE, "" },
 	{ "help", command_help, "show this, or a command's own help",

@@ -6,9 +6,9 @@
 
 #include "command.h"
 #include "compile.h"
+#include "generate.h"
 #include "say.h"
 #include "text.h"
-#include "usb.h"
 
 #define POLICY_FILE_MAX (1u << 20)
 
@@ -149,62 +149,6 @@ static enum ur_exit try_device(const struct ur_options *options)
 	return exit;
 }
 
-/* A device's own text, so that the compiler reads back the same bytes. */
-static void print_quoted(const char *word, const char *text)
-{
-	printf(" %s \"", word);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			putchar('\\');
-		if ((u8)*text >= 32 && *text != 127)
-			putchar(*text);
-	}
-	putchar('"');
-}
-
-static void print_rule(const struct ur_device *d, const char *client)
-{
-	u32 i;
-
-	printf("allow id %04x:%04x", d->op.vendor, d->op.product);
-	if (d->serial[0])
-		print_quoted("serial", d->serial);
-	print_quoted("via-port", d->op.busid.text);
-	if (d->interface_count > 0)
-		printf(" with-interface match-all {");
-	for (i = 0; i < d->interface_count; i++)
-		printf(" %02x:%02x:%02x", d->interfaces[i].op.interface_class,
-		       d->interfaces[i].op.interface_subclass,
-		       d->interfaces[i].op.interface_protocol);
-	if (d->interface_count > 0)
-		printf(" }");
-	if (client) {
-		printf(" label \"to=%s\"", client);
-	}
-	putchar('\n');
-}
-
-static enum ur_exit generate(const struct ur_options *options)
-{
-	const char *client = options->operand_count > 1 ? options->operands[1] :
-							  NULL;
-	struct ur_device_list list = { 0 };
-	int error;
-	u32 i;
-
-	if (client && (client[0] == '\0' || strpbrk(client, " \t\n\"\\,"))) {
-		ur_say("policy generate: want a client's name without blanks, "
-		       "quotes and commas");
-		return UR_EXIT_USAGE;
-	}
-	error = ur_usb_list(&list);
-	for (i = 0; !error && i < list.count; i++)
-		if (!list.items[i].is_attached)
-			print_rule(&list.items[i], client);
-	ur_device_list_free(&list);
-	return error ? UR_EXIT_FAILED : UR_EXIT_OK;
-}
-
 static const struct {
 	const char *name;
 	enum ur_exit (*run)(const struct ur_options *options);
@@ -214,7 +158,7 @@ static const struct {
 	{ "check", check, 2, 2 },
 	{ "test", try_device, 3, 3 },
 	{ "compile", compile, 3, 3 },
-	{ "generate", generate, 1, 2 },
+	{ "generate", ur_policy_generate, 1, 3 },
 };
 
 enum ur_exit ur_command_policy(const struct ur_options *options)
@@ -233,6 +177,6 @@ enum ur_exit ur_command_policy(const struct ur_options *options)
 		return UR_EXIT_USAGE;
 	}
 	ur_say("policy: want check FILE, test FILE DEVICE, compile FILE TABLE or "
-	       "generate [CLIENT]");
+	       "generate [CLIENT [VM]]");
 	return UR_EXIT_USAGE;
 }

@@ -2,9 +2,23 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
+#include "output.h"
 #include "say.h"
+
+static unsigned int lost; /* lines that nobody took, and not yet told */
+
+static bool tell_lost(void)
+{
+	char line[UR_SAY_BYTES];
+	int used = snprintf(line, sizeof(line),
+			    "usbroute: %u lines lost: nobody read\n", lost);
+
+	if (lost > 0 && !ur_output_write(STDERR_FILENO, line, (size_t)used))
+		return false;
+	lost = 0;
+	return true;
+}
 
 void ur_say(const char *format, ...)
 {
@@ -20,8 +34,7 @@ void ur_say(const char *format, ...)
 	if (used > UR_SAY_BYTES - 1)
 		used = UR_SAY_BYTES - 1;
 	line[used++] = '\n';
-	/* A message that cannot be written must not stop the work. */
-	if (write(STDERR_FILENO, line, used) < 0)
-		errno = saved;
+	if (!tell_lost() || !ur_output_write(STDERR_FILENO, line, (size_t)used))
+		lost++;
 	errno = saved;
 }

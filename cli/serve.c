@@ -49,6 +49,8 @@ static enum ur_exit open_signals(struct serve *serve)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* A log without a reader is an error of write(). */
+	signal(SIGPIPE, SIG_IGN);
 	serve->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (serve->signals >= 0)
 		return UR_EXIT_OK;

@@ -29,19 +29,28 @@ static int open_attribute(const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-int ur_sysfs_read(const char *path, char *text, size_t size)
+int ur_sysfs_read_bytes(const char *path, void *to, size_t size)
 {
 	int fd = open_attribute(path, O_RDONLY);
-	ssize_t got;
-	int error;
+	ssize_t got = 0, all = 0;
 
 	if (fd < 0)
 		return fd;
-	got = read(fd, text, size - 1);
-	error = got < 0 ? -errno : 0;
+	while ((size_t)all < size &&
+	       (got = read(fd, (u8 *)to + all, size - (size_t)all)) > 0)
+		all += got;
+	if (got < 0)
+		all = -errno;
 	close(fd);
-	if (error)
-		return error;
+	return (int)all;
+}
+
+int ur_sysfs_read(const char *path, char *text, size_t size)
+{
+	int got = ur_sysfs_read_bytes(path, text, size - 1);
+
+	if (got < 0)
+		return got;
 	if (got > 0 && text[got - 1] == '\n')
 		got--;
 	text[got] = '\0';

@@ -11,6 +11,9 @@
 #define UR_SYSFS_PATH_BYTES 512
 #define UR_SYSFS_PAGE_BYTES 4097	/* no attribute is longer, and a NUL */
 
+/* How many bytes, cut to fit, or -errno. */
+int ur_sysfs_read_bytes(const char *path, void *to, size_t size) ur_must_check;
+
 /* The text, cut to fit, its last newline removed. 0 or -errno. */
 int ur_sysfs_read(const char *path, char *text, size_t size) ur_must_check;
 

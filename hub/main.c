@@ -14,8 +14,7 @@
  *	keeper.c    the guard: a router between its ends of the VMs' links
  *	urgency.c   how soon it runs once it is woken
  *	rules.c     the guard's policy          journal.c   what it decided
- *	log.c       one line per event          output.c    without waiting for who reads
- *	ration.h    how many a client may cause
+ *	log.c       one line per event          ration.h    how many a client may cause
  */
 #include <getopt.h>
 #include <signal.h>

@@ -83,6 +83,7 @@ REFUSED = [
     ('allow label "to="', 1, 7, 'no word "to="'),
     ('allow label "deny=all"', 1, 7, 'no change "all"'),
     ('allow label "to=a" label "to=b"', 1, 20, "label a second time"),
+    ('allow label "to=a to=b"', 1, 7, "to= a second time"),
 ]
 
 DISK = "id 46f4:0001 with-interface 08:06:50"
@@ -221,31 +222,47 @@ def generated(machine, *arguments):
     return text
 
 
-@test("generate writes rules that check takes and that allow what there is")
+@test("generate writes rules that check takes and that allow what there is, as the guard sees it")
 def generate():
     with rig.Machine() as machine:
         equal(generated(machine), "", "rules for no device")
-        machine.add("1-1", serial='a"b\\c')
+        machine.add("1-1", serial='a"b\\c', others=((8, 6, 0x62), (8, 6, 80)))
         machine.add("1-2.4", vendor="1d6b", product="0104",
                     interfaces=((3, 1, 1, "usbhid"), (2, 2, 1, "cdc_acm"), (10, 0, 0, None)))
-        machine.add("1-3", serial="two\x07words", interfaces=())
-        for client, label in ((), ""), (("client1",), ' label "to=client1"'):
-            text = generated(machine, *client)
-            equal(sorted(text.splitlines()), [line + label for line in (
-                'allow id 1d6b:0104 via-port "1-2.4" with-interface match-all '
+        machine.add("1-3", serial="two\x07w\u00f6rds", interfaces=())
+        for operands, end, port in (((), "", None), (("client1",), ' label "to=client1"', None),
+                                    (("client1", "usb1"), ' label "to=client1"', "usb1")):
+            def via(busid, name=port):
+                return f' via-port "{name}:{busid}"' if name else ""
+
+            text = generated(machine, *operands)
+            equal(sorted(text.splitlines()), [line + end for line in (
+                f'allow id 1d6b:0104{via("1-2.4")} with-interface match-all '
                 '{ 03:01:01 02:02:01 0a:00:00 }',
-                'allow id 46f4:0001 serial "a\\"b\\\\c" via-port "1-1" '
-                'with-interface match-all { 08:06:50 }',
-                'allow id 46f4:0001 serial "two?words" via-port "1-3"')], "rules")
+                f'allow id 46f4:0001 serial "a\\"b\\\\c"{via("1-1")} '
+                'with-interface match-all { 08:06:50 08:06:62 }',
+                f'allow id 46f4:0001 serial "two?w\u00f6rds"{via("1-3")}')], "rules")
         for device, result in (
-                ('id 46f4:0001 serial "a\\"b\\\\c" via-port "1-1" with-interface 08:06:50', "allow"),
-                ('id 46f4:0001 serial "other" via-port "1-1" with-interface 08:06:50', "block")):
-            contains(with_file(text, lambda path: policy(
-                "test", path, device + ' label "to=client1"'))[1], result, device)
-        for name in ("", "two words", 'a"', "a,b"):
-            status, out, err = machine.run("policy", "generate", name)
-            equal((status, out), (2, ""), f"client {name!r}")
-            contains(err, "want a client's name", "what it says")
+                ('serial "a\\"b\\\\c" via-port "usb1:1-1" with-interface { 08:06:50 08:06:62 }', "allow"),
+                ('serial "a\\"b\\\\c" via-port "usb1:1-1" with-interface { 08:06:50 03:01:01 }', "block"),
+                ('serial "a\\"b\\\\c" via-port "usb2:1-1" with-interface 08:06:50', "block"),
+                ('serial "other" via-port "usb1:1-1" with-interface 08:06:50', "block")):
+            contains(with_file(text, lambda path, words=device: policy(
+                "test", path, f'id 46f4:0001 {words} label "to=client1"'))[1], result, device)
+        for operands in (("",), ("two words",), ('a"',), ("a,b",), ("a:b",), (32 * "c",), ("c", ""), ("c", 16 * "v")):
+            status, out, err = machine.run("policy", "generate", *operands)
+            equal((status, out), (2, ""), f"operands {operands!r}")
+            contains(err, "name of 1 to", "what it says")
+
+
+@test("generate leaves out a device that is gone meanwhile, and says so")
+def generate_gone():
+    with rig.Machine() as machine:
+        machine.add("1-1")
+        os.unlink(machine.path("sys/bus/usb/devices/1-1/descriptors"))
+        status, out, err = machine.run("policy", "generate")
+        equal((status, out), (0, ""), "status and rules")
+        contains(err, "1-1: left out: its descriptors cannot be read: No such file", "what it says")
 
 
 @test("the words of the command are checked")

@@ -110,8 +110,8 @@ class Machine:
 
     def add(self, busid, *, where=None, bus=1, dev=2, speed="480", vendor="46f4", product="0001",
             bcd="0100", cls="00", serial=None, interfaces=((8, 6, 80, "usb-storage"),),
-            driver="usb", link=True):
-        """A USB device, as Linux shows one."""
+            driver="usb", link=True, others=()):
+        """A USB device, as Linux shows one. others: classes of settings not selected."""
         where = where or f"sys/devices/pci0000:00/usb{bus}/{busid}"
         values = {"uevent": "DEVTYPE=usb_device", "busnum": bus, "devnum": dev, "speed": speed,
                   "idVendor": vendor, "idProduct": product, "bcdDevice": bcd,
@@ -121,6 +121,10 @@ class Machine:
         if serial is not None:
             values["serial"] = serial
         self._attributes(where, values)
+        with open(self.path(where, "descriptors"), "wb") as out:
+            out.write(bytes((18, 1, *16 * (0,), 9, 2, *7 * (0,))))
+            for classes in (*(i[:3] for i in interfaces), *others):
+                out.write(bytes((9, 4, 0, 0, 1, *classes, 0, 7, 5, 0x81, 3, 64, 0, 1)))
         if driver:
             os.symlink(f"../../drivers/{driver}", self.path(where, "driver"))
         for i, (c, s, p, bound) in enumerate(interfaces):

@@ -6,6 +6,7 @@
 """
 import os
 import signal
+import subprocess
 import socket
 import struct
 import time
@@ -443,6 +444,47 @@ def _():
         equal(serve.finish(signal.SIGTERM), 0, "exit status")
         equal(machine.driver("1-1"), "usb", "driver")
         equal(machine.driver("3-1"), "usbip-host", "the other's driver")
+
+
+@test("after SIGKILL between two drivers the next serve gives a device back to its own")
+def _():
+    with Machine() as machine:
+        populate(machine)
+        serve = machine.serve()
+        imported(machine, "1-1").close()
+        serve.finish(signal.SIGKILL)
+        os.unlink(machine.path("socket"))
+        os.unlink(machine.path("sys/bus/usb/devices/1-1/driver"))   # as it is after "unbind"
+        serve = machine.serve()
+        serve.wait_line("1-1: left without a driver by an earlier serve, given back")
+        equal(machine.driver("1-1"), "usb", "driver")
+        equal(serve.finish(signal.SIGTERM), 0, "exit status")
+
+
+@test("a log that nobody reads stops no serve, one whose reader is gone ends none")
+def _():
+    def ask_for_none():
+        with machine.connect() as sock:
+            sock.sendall(req_import("9-9"))
+            equal(len(receive(sock, 8)), 8, "the answer's bytes")
+
+    with Machine() as machine:
+        populate(machine)
+        reader, writer = os.pipe()
+        serve = subprocess.Popen([rig.TEST_BINARY, "serve"], env=machine.environment(), stderr=writer)
+        os.close(writer)
+        while b"serving USB/IP" not in os.read(reader, 1 << 16):
+            pass
+        for _ in range(2000):   # a line each of some 40 bytes, and a pipe has 64 KiB
+            ask_for_none()
+        os.read(reader, 1 << 16)
+        ask_for_none()
+        contains(os.read(reader, 1 << 16).decode(), "lines lost: nobody read", "log")
+        os.close(reader)
+        ask_for_none()
+        ask_for_none()
+        serve.send_signal(signal.SIGTERM)
+        equal(serve.wait(rig.LIMIT), 0, "exit status")
 
 
 @test("a second serve on the link is refused and touches nothing")
