@@ -51,7 +51,7 @@ struct ur_audit_ring {
 	u32 lines;
 };
 
-/* `bytes` bytes of zeros at `region`, at least two slots' worth. */
+/* `bytes` bytes at `region`, at least two slots' worth; what is there is forgotten. */
 void ur_audit_ring_init(struct ur_audit_ring *ring, void *region, size_t bytes);
 
 /* One more line, in the place of the oldest if there is no other. */

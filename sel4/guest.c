@@ -37,13 +37,22 @@
 #endif
 #define LIVED_MS 60000		/* who lived so long begins to count again */
 
-/* Of the guest's calls only these end it (Arm DEN0022, function identifiers). */
+/*
+ * Of the guest's calls only these end it (Arm DEN0022, function numbers). libvmm
+ * looks at the service and the number alone, so whatever else the word says (a 32
+ * or 64 bit call, a fast one or not) has to be the same call here.
+ */
 enum psci {
-	PSCI_OFF = 0x84000008,
-	PSCI_RESET = 0x84000009,
-	PSCI_RESET2_32 = 0x84000012,
-	PSCI_RESET2_64 = 0xc4000012,
+	SERVICE_AT = 24,
+	SERVICE_MASK = 0x3f,
+	SERVICE_STANDARD = 4,
+	NUMBER_MASK = 0xffff,
+	PSCI_OFF = 8,
+	PSCI_RESET = 9,
+	PSCI_RESET2 = 0x12,
 };
+
+enum { ZERO_REGISTER = 31 };
 
 struct trap {
 	ur_guest_trap_fn call;
@@ -274,7 +283,9 @@ static bool trapped(size_t vcpu, size_t offset, size_t fsr,
 
 	(void)vcpu;
 	t->call(&access, t->data);
-	if (!access.write && HSR_IS_SYNDROME_VALID(fsr))
+	/* Register 31 is the zero register, for which libvmm has a place as well. */
+	if (!access.write && HSR_IS_SYNDROME_VALID(fsr) &&
+	    HSR_SYNDROME_RT(fsr) != ZERO_REGISTER)
 		*decode_rt(HSR_SYNDROME_RT(fsr), regs) = access.value;
 	return true;
 }
@@ -399,9 +410,9 @@ static bool power_call(struct ur_guest *g)
 	if (seL4_TCB_ReadRegisters(BASE_VM_TCB_CAP + VCPU, false, 0,
 				   SEL4_USER_CONTEXT_SIZE, &regs) != seL4_NoError)
 		return false;
-	call = (u32)regs.x0;
-	if (call != PSCI_OFF && call != PSCI_RESET && call != PSCI_RESET2_32 &&
-	    call != PSCI_RESET2_64)
+	call = regs.x0 & NUMBER_MASK;
+	if ((regs.x0 >> SERVICE_AT & SERVICE_MASK) != SERVICE_STANDARD ||
+	    (call != PSCI_OFF && call != PSCI_RESET && call != PSCI_RESET2))
 		return false;
 	end(g, call != PSCI_OFF);
 	return true;
@@ -419,10 +430,23 @@ static bool timer_fired(void)
 	return true;
 }
 
+/*
+ * An access to the GIC by an instruction of which the processor does not say what it
+ * is (of two registers, or with write-back): libvmm takes it for one of register -1.
+ */
+static bool is_riddle(microkit_msginfo info)
+{
+	u64 at = microkit_mr_get(seL4_VMFault_Addr);
+
+	return microkit_msginfo_get_label(info) == seL4_Fault_VMFault &&
+	       at >= GIC_DIST_PADDR && at < GIC_DIST_PADDR + GIC_DIST_SIZE &&
+	       !HSR_IS_SYNDROME_VALID(microkit_mr_get(seL4_VMFault_FSR));
+}
+
 /* libvmm's part; then, has the guest to pause? True: answer it. */
 static bool other_fault(struct ur_guest *g, microkit_msginfo info)
 {
-	if (!fault_handle(VCPU, info)) {
+	if (is_riddle(info) || !fault_handle(VCPU, info)) {
 		end(g, true);
 		return false;
 	}

@@ -3,6 +3,7 @@
  * What a test does inside a guest of the seL4 image, beneath the driver:
  *
  *      probe load ADDRESS              the 32-bit word there
+ *      probe pair ADDRESS              the two there, by one instruction of two registers
  *      probe sum ADDRESS BYTES         a checksum of the words there
  *      probe store ADDRESS VALUE       writes it, then prints what is there
  *      probe storm ADDRESS SECONDS     stores 1 as fast as it goes; prints how often
@@ -61,6 +62,16 @@ static volatile uint32_t *map(uint64_t address, uint64_t bytes)
 static void load(char **a)
 {
 	printf("%#x\n", *map(number(a[0]), 4));
+}
+
+/* The processor does not say which registers, so nobody can do it in its place. */
+static void pair(char **a)
+{
+	volatile uint32_t *at = map(number(a[0]), 8);
+	uint32_t first, second;
+
+	__asm__ volatile("ldp %w0, %w1, [%2]" : "=&r"(first), "=&r"(second) : "r"(at));
+	printf("%#x %#x\n", first, second);
 }
 
 static void sum(char **a)
@@ -160,7 +171,7 @@ static const struct {
 	int arguments;
 	void (*run)(char **arguments);
 } commands[] = {
-	{ "load", 1, load }, { "sum", 2, sum }, { "store", 2, store }, { "storm", 2, storm },
+	{ "load", 1, load }, { "pair", 1, pair }, { "sum", 2, sum }, { "store", 2, store }, { "storm", 2, storm },
 	{ "scribble", 3, scribble }, { "late", 2, late }, { "reads", 3, reads },
 	{ "work", 1, work },
 };

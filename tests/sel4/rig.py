@@ -28,6 +28,7 @@ DISK, KEYBOARD = "46f4:0001", "0627:0001"
 # sel4/board.h and SPEC section 2: what a guest sees of the link
 OUTBOX_A, OUTBOX_B, BELL = 0x80000000, 0x81000000, 0x8f000000
 NOTHING = 0xa0000000
+GIC = 0x08000000        # the interrupt controller's distributor, which the VMM plays
 SEEN, RESERVED = 0x44, 0xc0
 NODE = "80000000.link"
 DRIVER = "/sys/bus/platform/drivers/usbroute-link"

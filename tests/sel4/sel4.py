@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 import tap                              # noqa: E402
 from tap import equal, test, within     # noqa: E402
 from machine import skip_all            # noqa: E402
-from rig import (BELL, DISK, KEYBOARD, LONG, NOTHING, OUTBOX_A, OUTBOX_B, RESERVED, SEEN,    # noqa: E402
+from rig import (BELL, DISK, GIC, KEYBOARD, LONG, NOTHING, OUTBOX_A, OUTBOX_B, RESERVED, SEEN,    # noqa: E402
                  Rig, attach, bind, boot, boot_id, detach_all, disk_and_keyboard, end_of_client, local_reads,
                  ports, probe, reboot, routed_sum, serve, unbound)
 from vm import READY                    # noqa: E402
@@ -140,6 +140,7 @@ def scribbles(rig):
 def no_memory(rig):
     before = boot_id(rig.device)
     reboot(rig, rig.client, f"probe load {NOTHING:#x}")
+    reboot(rig, rig.client, f"probe pair {GIC:#x}")
     equal(boot_id(rig.device), before, "the device VM's boot")
     routed_sum(rig)
 
