@@ -6,7 +6,7 @@
  * it takes in a process.
  *
  * Each link's doorbell is waited for by a thread of its own, so that the scheduler
- * can wake it where the VM that rang has just run; one of them works at a time, in
+ * has a place for each and none follows another VM's; one of them works at a time, in
  * turn with the hub's loop, and does a bounded piece each time. A VM is trusted with
  * nothing: it may write anything into its link's memory, ring without pause and do to
  * the doorbells what it likes.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /* Milliseconds of a clock that nobody sets; deadlines are points on it. */
 #ifndef UR_CLOCK_H
 #define UR_CLOCK_H
