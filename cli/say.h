@@ -5,11 +5,10 @@
 
 /*
  * Write "usbroute: " and the text as one line, in one write(). Longer than
- * UR_SAY_BYTES is cut. errno is kept, and %m is its text. What a peer or a
+ * 512 bytes is cut. errno is kept, and %m is its text. What a peer or a
  * device may have chosen goes through ur_text_clean() first. A line that nobody takes
  * stops no work: it is lost, and how many were is said once there is room again.
  */
-#define UR_SAY_BYTES 512
 void ur_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

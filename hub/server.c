@@ -138,7 +138,7 @@ static void declare_dead(struct ur_server_end *end, const char *why)
 	(void)ur_bell_ring(&peer_of(end)->bell);
 	drop_client(end);
 	say(end, "gone: pid %d uid %u: %s; epoch %u is down", end->who.pid,
-		end->who.uid, why, epoch);
+	    end->who.uid, why, epoch);
 }
 
 /* Why the client of this end counts as gone, or NULL while it is there. */
@@ -178,12 +178,12 @@ static int may_enter(struct ur_server_end *end, const struct ucred *who)
 {
 	if (!uid_is_allowed(end->server->link, who->uid)) {
 		say(end, "refused: pid %d uid %u: not in allow-uid",
-			who->pid, who->uid);
+		    who->pid, who->uid);
 		return EACCES;
 	}
 	if (end->client.fd != UR_LOOP_NONE) {
 		say(end, "refused: pid %d uid %u: taken by pid %d uid %u",
-			who->pid, who->uid, end->who.pid, end->who.uid);
+		    who->pid, who->uid, end->who.pid, end->who.uid);
 		return EBUSY;
 	}
 	if (!forget_unread(end)) {
