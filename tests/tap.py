@@ -4,6 +4,7 @@
 What run() is given, each test gets.
 """
 
+import sys
 import traceback
 
 TESTS = []
@@ -55,3 +56,11 @@ def run(*arguments):
     print(f"1..{len(TESTS)}", flush=True)
     results = [run_one(i, *t, arguments) for i, t in enumerate(TESTS, 1)]
     return 0 if all(results) else 1
+
+
+def run_and_stop(rig):
+    """The whole program: run all tests with the rig, stop it, exit."""
+    try:
+        sys.exit(run(rig))
+    finally:
+        rig.stop()

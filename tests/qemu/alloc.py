@@ -218,8 +218,4 @@ def kernel_quiet(rig):
 
 
 if __name__ == "__main__":
-    RIG = Rig()
-    try:
-        sys.exit(tap.run(RIG))
-    finally:
-        RIG.stop()
+    tap.run_and_stop(Rig())

@@ -138,8 +138,4 @@ def told(rig):
 
 
 if __name__ == "__main__":
-    RIG = Rig()
-    try:
-        sys.exit(tap.run(RIG))
-    finally:
-        RIG.stop()
+    tap.run_and_stop(Rig())
