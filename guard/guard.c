@@ -188,6 +188,16 @@ int ur_guard_import(struct ur_guard *g, const struct ur_op_header *header,
 
 /* ---- requests ------------------------------------------------------------- */
 
+static bool selects_configuration(const struct ur_control *c)
+{
+	return ur_control_is(c, UR_SET_CONFIGURATION, UR_CONTROL_DEVICE);
+}
+
+static bool selects_setting(const struct ur_control *c)
+{
+	return ur_control_is(c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE);
+}
+
 static const struct ur_alternate *current(const struct ur_guard *g, u8 interface)
 {
 	if (!g->is_configured || interface >= UR_INTERFACES_MAX ||
@@ -197,41 +207,43 @@ static const struct ur_alternate *current(const struct ur_guard *g, u8 interface
 				 g->alternate[interface]);
 }
 
+static const struct ur_endpoint *endpoint_in(const struct ur_configuration *c,
+					     const struct ur_alternate *a,
+					     u8 address)
+{
+	u32 e;
+
+	for (e = 0; e < a->endpoints; e++)
+		if (c->endpoint[a->first_endpoint + e].address == address)
+			return &c->endpoint[a->first_endpoint + e];
+	return NULL;
+}
+
 static const struct ur_endpoint *endpoint_of(const struct ur_guard *g,
 					     u8 address)
 {
 	const struct ur_configuration *c = &g->selected;
-	u32 i, e;
+	const struct ur_endpoint *e = NULL;
+	u32 i;
 
-	for (i = 0; g->is_configured && i < c->alternates; i++) {
-		const struct ur_alternate *a = &c->alternate[i];
-
-		if (a != current(g, a->interface))
-			continue;
-		for (e = 0; e < a->endpoints; e++)
-			if (c->endpoint[a->first_endpoint + e].address == address)
-				return &c->endpoint[a->first_endpoint + e];
-	}
-	return NULL;
+	for (i = 0; g->is_configured && !e && i < c->alternates; i++)
+		if (&c->alternate[i] == current(g, c->alternate[i].interface))
+			e = endpoint_in(c, &c->alternate[i], address);
+	return e;
 }
 
 /* Whether a request under way may change what that endpoint is. */
 static bool is_changing(const struct ur_guard *g, u8 address)
 {
 	const struct ur_configuration *c = &g->selected;
-	u32 i, e;
+	u32 i;
 
 	if (g->configuring > 0)
 		return true;
-	for (i = 0; g->setting > 0 && i < c->alternates; i++) {
-		const struct ur_alternate *a = &c->alternate[i];
-
-		if (g->setting_of[a->interface] == 0)
-			continue;
-		for (e = 0; e < a->endpoints; e++)
-			if (c->endpoint[a->first_endpoint + e].address == address)
-				return true;
-	}
+	for (i = 0; g->setting > 0 && i < c->alternates; i++)
+		if (g->setting_of[c->alternate[i].interface] > 0 &&
+		    endpoint_in(c, &c->alternate[i], address))
+			return true;
 	return false;
 }
 
@@ -297,11 +309,11 @@ static int judge_interface(const struct ur_guard *g, const struct ur_control *c,
 
 	/* The high byte of wIndex is zero or a class's own (audio). */
 	if (c->kind != UR_CONTROL_VENDOR && !current(g, interface) &&
-	    !ur_control_is(c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE))
+	    !selects_setting(c))
 		return ur_deny(v, UR_REASON_INTERFACE, "interface",
 			       "one of the configuration", interface,
 			       g->is_configured ? g->selected.value : 0);
-	if (ur_control_is(c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE) &&
+	if (selects_setting(c) &&
 	    (c->index > 0xff || c->value > 0xff ||
 	     !ur_alternate_find(&g->selected, interface, (u8)c->value)))
 		return ur_deny(v, UR_REASON_INTERFACE, "alternate setting",
@@ -401,7 +413,7 @@ static int admit_configuration(struct ur_guard *g, const struct ur_pdu *pdu,
 	struct ur_control c = ur_control_read(pdu->setup);
 
 	if (pdu->command != UR_CMD_SUBMIT || pdu->ep != 0 ||
-	    !ur_control_is(&c, UR_SET_CONFIGURATION, UR_CONTROL_DEVICE))
+	    !selects_configuration(&c))
 		return 0;
 	if (g->state == UR_GUARD_IMPORTED && c.value != 0) {
 		if (ur_approve_descriptors(g, v))
@@ -414,16 +426,6 @@ static int admit_configuration(struct ur_guard *g, const struct ur_pdu *pdu,
 			       "bConfigurationValue", "one of the device's",
 			       c.value, g->selected.value);
 	return 0;
-}
-
-static bool selects_configuration(const struct ur_control *c)
-{
-	return ur_control_is(c, UR_SET_CONFIGURATION, UR_CONTROL_DEVICE);
-}
-
-static bool selects_setting(const struct ur_control *c)
-{
-	return ur_control_is(c, UR_SET_INTERFACE, UR_CONTROL_INTERFACE);
 }
 
 /* A request passed: what it selects is under way. */

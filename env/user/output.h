@@ -50,15 +50,18 @@ ur_output_log(const char *program, atomic_ulong *lost, const char *format,
 	      va_list args)
 {
 	char line[UR_OUTPUT_LOG_BYTES];
-	int saved = errno;
+	int used, saved = errno;
 	unsigned long before = atomic_exchange(lost, 0);
-	int used = snprintf(line, sizeof(line), "%s: %lu lines lost: nobody read\n",
-			    program, before);
 
-	if (before > 0 && !ur_output_write(STDERR_FILENO, line, (size_t)used)) {
-		*lost += before + 1;
-		errno = saved;
-		return;
+	if (before > 0) {
+		used = snprintf(line, sizeof(line),
+				"%s: %lu lines lost: nobody read\n", program,
+				before);
+		if (!ur_output_write(STDERR_FILENO, line, (size_t)used)) {
+			*lost += before + 1;
+			errno = saved;
+			return;
+		}
 	}
 	used = snprintf(line, sizeof(line), "%s: ", program);
 	errno = saved;
