@@ -51,35 +51,45 @@ static void add_type(struct types *types, const u8 type[3])
 		memcpy(types->type[types->count++], type, 3);
 }
 
-static int attribute_of(const struct ur_device *d, const char *name, void *to,
-			size_t size)
+static void path_of(char path[UR_SYSFS_PATH_BYTES], const struct ur_device *d,
+		    const char *attribute)
 {
-	char path[UR_SYSFS_PATH_BYTES];
-
-	snprintf(path, sizeof(path), "bus/usb/devices/%s/%s", d->op.busid.text,
-		 name);
-	return ur_sysfs_read_bytes(path, to, size);
+	snprintf(path, UR_SYSFS_PATH_BYTES, "bus/usb/devices/%s/%s",
+		 d->op.busid.text, attribute);
 }
 
-/* The device descriptor and all configurations, as the device gave them. */
-static int read_types(const struct ur_device *d, struct types *types)
+/*
+ * From the device descriptor and all configurations, as the device gave them. A rule
+ * that named a part of them would be blocked, one that named none would allow more.
+ */
+static bool read_types(const struct ur_device *d, struct types *types)
 {
 	static u8 bytes[DESCRIPTORS_BYTES];
-	int got = attribute_of(d, "descriptors", bytes, sizeof(bytes));
-	int at;
+	char path[UR_SYSFS_PATH_BYTES];
+	int at, got;
 
+	path_of(path, d, "descriptors");
+	got = ur_sysfs_read_bytes(path, bytes, sizeof(bytes));
 	for (at = 0; at + 2 <= got && bytes[at] >= 2; at += bytes[at])
 		if (bytes[at + 1] == INTERFACE &&
 		    at + INTERFACE_BYTES <= got)
 			add_type(types, bytes + at + CLASS_AT);
-	return got < 0 ? got : 0;
+	if (got < 0) {
+		errno = -got;
+		ur_say("%s: left out: its descriptors cannot be read: %m",
+		       d->op.busid.text);
+	} else if (types->is_cut) {
+		ur_say("%s: left out: more than %u kinds of interfaces",
+		       d->op.busid.text, TYPES_MAX);
+	}
+	return got >= 0 && !types->is_cut;
 }
 
 static void print_interfaces(const struct types *types)
 {
 	u32 i;
 
-	if (types->count == 0 || types->is_cut)
+	if (types->count == 0)
 		return;
 	printf(" with-interface match-all {");
 	for (i = 0; i < types->count; i++)
@@ -91,23 +101,15 @@ static void print_interfaces(const struct types *types)
 static void print_rule(const struct ur_device *d, const char *client,
 		       const char *vm)
 {
-	char serial[UR_SYSFS_PAGE_BYTES];
+	char serial[UR_SYSFS_PAGE_BYTES], path[UR_SYSFS_PATH_BYTES];
 	char port[UR_GUARD_VM_BYTES + UR_OP_BUSID_BYTES];
 	struct types types = { .count = 0 };
-	int got = attribute_of(d, "serial", serial, sizeof(serial) - 1);
-	int error = read_types(d, &types);
 
-	if (error) {
-		errno = -error;
-		ur_say("%s: left out: its descriptors cannot be read: %m",
-		       d->op.busid.text);
+	if (!read_types(d, &types))
 		return;
-	}
 	printf("allow id %04x:%04x", d->op.vendor, d->op.product);
-	if (got > 0 && serial[got - 1] == '\n')
-		got--;
-	serial[got > 0 ? got : 0] = '\0';
-	if (serial[0])
+	path_of(path, d, "serial");
+	if (ur_sysfs_read(path, serial, sizeof(serial)) == 0 && serial[0])
 		print_quoted("serial", serial);
 	snprintf(port, sizeof(port), "%s:%s", vm ? vm : "", d->op.busid.text);
 	if (vm && strlen(port) < UR_OP_BUSID_BYTES)

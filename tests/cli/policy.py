@@ -255,14 +255,21 @@ def generate():
             contains(err, "name of 1 to", "what it says")
 
 
-@test("generate leaves out a device that is gone meanwhile, and says so")
+@test("generate leaves out a device that is gone meanwhile, or has too many kinds of interfaces, and says so")
 def generate_gone():
     with rig.Machine() as machine:
+        machine.add("1-2", others=[(255, 1, kind) for kind in range(64)])
+        status, out, err = machine.run("policy", "generate")
+        equal((status, out), (0, ""), "status and rules")
+        contains(err, "1-2: left out: more than 64 kinds of interfaces", "what it says")
         machine.add("1-1")
         os.unlink(machine.path("sys/bus/usb/devices/1-1/descriptors"))
         status, out, err = machine.run("policy", "generate")
         equal((status, out), (0, ""), "status and rules")
         contains(err, "1-1: left out: its descriptors cannot be read: No such file", "what it says")
+    with rig.Machine() as machine:
+        machine.add("1-1", others=[(255, 1, kind) for kind in range(63)])
+        equal(machine.run("policy", "generate")[1].count("ff:01:"), 63, "kinds of one that has as many as may be")
 
 
 @test("the words of the command are checked")
